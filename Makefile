@@ -1,0 +1,38 @@
+# A thin front for CMake, for people who type `make`. CMakePresets.json has the kinds of build.
+PREFIX ?= /usr/local
+JOBS := $(shell nproc)
+
+.PHONY: all deps demo test lint bench install clean
+
+all: deps
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+
+deps:
+	@.ci/deps
+
+demo: all
+	@build/bin/maillage demo
+
+test:
+	@.ci/test
+
+lint:
+	@.ci/deps --dev
+	@.ci/lint
+
+bench: deps
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target all bench
+	@for bench in tests/bench/*.c; do \
+		[ -e "$$bench" ] || continue; \
+		MAILLAGE_BIN=$(CURDIR)/build/bin "build/$${bench%.c}" || exit 1; \
+	done
+
+# As another user than the one who built (sudo make install), it only copies: run make first.
+install:
+	@test -x build/bin/maillage || { echo 'run "make" first' >&2; exit 1; }
+	@cmake --install build --prefix "$(PREFIX)"
+
+clean:
+	@rm -rf build
