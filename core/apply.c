@@ -1,0 +1,115 @@
+/*
+ * apply.c - a commit that came from elsewhere, on the rows that are kept here.
+ */
+#include <string.h>
+
+#include "core/engine.h"
+
+/* STRICT types, enumerations, dates and lengths are CHECKs of the table; what a table cannot say of
+ * one commit's author is said here. */
+static mg_status check_op(struct mg_store *store, const struct mg_op *op, const char *scope, bool in_dossier, struct mg_error *err)
+{
+    const struct mg_table *table = &store->schema->tables[op->table];
+    if (table->scope != mg_scope_kind_of(scope))
+        return mg_fail(err, MG_REFUSED, "a row of %s in a commit of scope \"%s\"", table->name, scope);
+    if (in_dossier != (table->scope == MG_SCOPE_ANTENNA))
+        return mg_fail(err, MG_REFUSED, "a row of %s in the wrong group of its commit", table->name);
+    return MG_OK;
+}
+
+static mg_status apply_op(struct mg_store *store, struct mg_conn *conn, const struct mg_stub *stub, const struct mg_op *op,
+                          const uint8_t *dossier, uint32_t scope, struct mg_error *err)
+{
+    struct mg_stored_row stored;
+    const struct mg_lineage *lineage = &conn->lineage;
+    mg_status status = mg_row_load(store, conn, op->table, op->id, &stored, err);
+    if (status != MG_OK) return status;
+    if (op->kind == MG_OP_DELETE) mg_row_delete(&stored.row, lineage, stub);
+    if (op->kind == MG_OP_INSERT || op->kind == MG_OP_KEEP)
+        mg_row_write(&stored.row, lineage, MG_PRESENCE, stub, (struct mg_value){.kind = MG_NULL});
+    for (int i = 0; i < stored.row.table->column_count; i++)
+        if (op->mask >> i & 1) mg_row_write(&stored.row, lineage, i, stub, op->values[i]);
+    status = mg_row_save(store, conn, &stored, err);
+    if (status == MG_OK && dossier != NULL && memcmp(stored.dossier, dossier, MG_ID_LEN) != 0)
+        status = mg_fail(err, MG_REFUSED, "a row of %s in another dossier's group", stored.row.table->name);
+    if (status == MG_OK && dossier == NULL && stored.scope != scope)
+        status = mg_fail(err, MG_REFUSED, "a row of %s in a commit of another scope", stored.row.table->name);
+    if (status == MG_OK && stored.scope == 0)
+        status = mg_fail(err, MG_REFUSED, "a row of %s refers to a dossier that is not here", stored.row.table->name);
+    /* A deletion may have met a reference, a write may make or end one. */
+    bool none = false;
+    if (status == MG_OK && op->kind == MG_OP_INSERT) status = mg_nothing_dead(store, conn, &none, err);
+    if (status == MG_OK && !none) status = mg_repair_later(conn, op->table, op->id, err);
+    mg_row_release(&stored);
+    return status;
+}
+
+static mg_status apply_group(struct mg_store *store, struct mg_conn *conn, const struct mg_stub *stub, struct mg_mp_reader *in,
+                             const struct mg_group *group, uint32_t scope, struct mg_error *err)
+{
+    for (uint32_t i = 0; i < group->op_count; i++) {
+        struct mg_op op;
+        char path[MG_SCOPE_MAX + 1];
+        mg_op_read(in, store->schema, &op);
+        if (in->error != NULL) return mg_fail(err, MG_REFUSED, "%s", in->error);
+        memcpy(path, conn->scopes[scope].path, sizeof path);
+        mg_status status = check_op(store, &op, path, group->has_dossier, err);
+        if (status == MG_OK) status = apply_op(store, conn, stub, &op, group->has_dossier ? group->dossier : NULL, scope, err);
+        if (status != MG_OK) return status;
+    }
+    return MG_OK;
+}
+
+mg_status mg_apply_body(struct mg_store *store, struct mg_conn *conn, const struct mg_stub *stub, bool has_salt,
+                        struct mg_bytes body, uint32_t scope, struct mg_error *err)
+{
+    struct mg_mp_reader in;
+    mg_mp_read(&in, body.data, body.len);
+    uint32_t groups = mg_mp_get_array(&in, UINT32_MAX);
+    for (uint32_t i = 0; i < groups; i++) {
+        struct mg_group group;
+        mg_group_read(&in, has_salt, &group);
+        if (in.error != NULL) return mg_fail(err, MG_REFUSED, "%s", in.error);
+        mg_status status = apply_group(store, conn, stub, &in, &group, scope, err);
+        if (status != MG_OK) return status;
+    }
+    return MG_OK;
+}
+
+/* --- receipts that change what is shown --- */
+
+struct row_name {
+    int table;
+    uint8_t id[MG_ID_LEN];
+};
+
+static mg_status choose_row(struct mg_store *store, struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN], struct mg_error *err)
+{
+    struct mg_stored_row stored;
+    mg_status status = mg_row_load(store, conn, table, id, &stored, err);
+    if (status != MG_OK) return status;
+    for (int i = 0; i < stored.row.sibling_count; i++) mg_row_choose(&stored.row, &conn->lineage, stored.row.siblings[i].cell);
+    status = mg_row_save(store, conn, &stored, err);
+    mg_row_release(&stored);
+    return status;
+}
+
+mg_status mg_choose_again(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
+{
+    struct mg_buf names;
+    mg_buf_init(&names, 64 * 1024 * 1024);
+    mg_status status;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_SIBLING_ROWS);
+    while (mg_step(conn, stmt, &status, err) > 0) {
+        struct row_name name = {.table = sqlite3_column_int(stmt, 0)};
+        if (sqlite3_column_bytes(stmt, 1) == MG_ID_LEN) memcpy(name.id, sqlite3_column_blob(stmt, 1), MG_ID_LEN);
+        mg_buf_put(&names, &name, sizeof name);
+    }
+    for (size_t at = 0; status == MG_OK && at < names.len; at += sizeof(struct row_name)) {
+        struct row_name name;
+        memcpy(&name, names.data + at, sizeof name);
+        status = choose_row(store, conn, name.table, name.id, err);
+    }
+    mg_buf_free(&names);
+    return status;
+}

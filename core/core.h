@@ -1,0 +1,21 @@
+/*
+ * core.h - the front door of core/: the data.
+ *
+ * Schema, store, people's edits, and replication as operations on a store. Other
+ * folders include this and nothing else of core/.
+ */
+#ifndef MG_CORE_CORE_H
+#define MG_CORE_CORE_H
+
+#include "core/buf.h"
+#include "core/ddl.h"
+#include "core/edit.h"
+#include "core/hub.h"
+#include "core/mp.h"
+#include "core/plie/territory.h"
+#include "core/replica.h"
+#include "core/schema.h"
+#include "core/status.h"
+#include "core/store.h"
+
+#endif

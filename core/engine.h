@@ -1,0 +1,405 @@
+/*
+ * engine.h - the inside of a store, shared by the files of core/ and nobody else.
+ *
+ * A connection carries its prepared statements and what it has read of the small
+ * tables (authors, histories, scopes, commits as stubs). These copies are dropped
+ * when another process or connection has written, and after every rollback.
+ */
+#ifndef MG_CORE_ENGINE_H
+#define MG_CORE_ENGINE_H
+
+#include "core/edit.h"
+#include "core/hash.h"
+#include "core/hub.h"
+#include "core/merge.h"
+#include "core/mp.h"
+#include "core/replica.h"
+#include "core/sql.h"
+#include "core/store.h"
+
+enum mg_table_sql {
+    MG_T_ROWID,    /* id -> rowid */
+    MG_T_READ,     /* rowid -> id, columns, v */
+    MG_T_INSERT,   /* id, columns */
+    MG_T_UPDATE,   /* columns, rowid */
+    MG_T_DELETE,   /* rowid */
+    MG_T_REKEY,    /* new id, rowid */
+    MG_T_V_PUT,    /* rowid, v */
+    MG_T_V_GET,    /* rowid -> v */
+    MG_T_V_DROP,   /* rowid */
+    MG_T_D_READ,   /* id -> columns, v */
+    MG_T_D_PUT,    /* id, columns, v */
+    MG_T_D_DROP,   /* id */
+    MG_T_D_ANY,    /* -> 1 when some row is not visible */
+    MG_T_PARENT,   /* id -> parent column, visible or not */
+    MG_T_CHILDREN, /* parent -> rowid */
+    MG_T_D_CHILDREN, /* parent -> id, of rows that are not visible */
+    MG_T_SQL_COUNT
+};
+
+/* One scope as this replica keeps it. */
+struct mg_scope {
+    char path[MG_SCOPE_MAX + 1];
+    uint64_t digest; /* sum of its rows' hashes */
+    int64_t rows;
+    bool dirty; /* digest not yet written */
+};
+
+struct mg_stub_map; /* commit ordinal -> stub */
+
+struct mg_conn {
+    sqlite3 *db;
+    sqlite3_stmt *fixed[MG_SQL_COUNT];
+    sqlite3_stmt *by_table[MG_TABLES_MAX][MG_T_SQL_COUNT];
+    int64_t data_version;
+    struct mg_lineage lineage;
+    uint32_t author_room, history_room;
+    struct mg_scope *scopes; /* by ordinal; entry 0 unused */
+    uint32_t scope_count, scope_room;
+    struct mg_stub_map *stubs;
+    struct mg_buf scratch;
+    /* Dossiers that this transaction has read: a short memory of (id -> scope). */
+    struct {
+        uint8_t id[MG_ID_LEN];
+        uint32_t scope;
+    } homes[64];
+    /* Dossiers that changed their scope in this transaction; the hub makes routes of them. */
+    struct mg_move {
+        uint8_t dossier[MG_ID_LEN];
+        uint32_t from, to;
+    } *moves;
+    size_t move_count, move_room;
+    bool in_tx;
+    bool repair; /* mg_repair may hold something */
+    bool no_dead[MG_TABLES_MAX]; /* every row of the table that is known is visible */
+};
+
+struct mg_store {
+    char *dir;
+    struct mg_env env;
+    const struct mg_schema *schema;
+    struct mg_identity id;
+    struct mg_conn user, remote;
+    uint64_t hlc;             /* last stamp given */
+    int64_t held_back;        /* rows of foreign clients that could not be committed */
+    uint32_t history_running; /* hub: the history of this run; 0: not sequencing */
+};
+
+/* --- statements (statement.c) --- */
+
+/* Prepared once a connection and reset here; NULL with a sentence when SQLite refuses (corrupt schema). */
+sqlite3_stmt *mg_sql(struct mg_conn *conn, enum mg_sql which);
+sqlite3_stmt *mg_table_sql(struct mg_conn *conn, const struct mg_schema *schema, int table, enum mg_table_sql which);
+void mg_statements_drop(struct mg_conn *conn);
+/* Steps a statement that returns no row. */
+mg_status mg_run(struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_error *err) MG_MUST_CHECK;
+/* 1: a row, 0: none, -1: error told in ERR (*status set). */
+int mg_step(struct mg_conn *conn, sqlite3_stmt *stmt, mg_status *status, struct mg_error *err);
+mg_status mg_exec(struct mg_conn *conn, const char *sql, struct mg_error *err) MG_MUST_CHECK;
+
+void mg_bind_value(sqlite3_stmt *stmt, int index, const struct mg_value *value);
+struct mg_value mg_column_value(sqlite3_stmt *stmt, int index); /* borrowed until the next step or reset */
+
+/* --- the small tables (ledger.c) --- */
+
+mg_status mg_ledger_refresh(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK; /* at a transaction's start */
+mg_status mg_ledger_flush(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;   /* before its commit */
+void mg_ledger_drop(struct mg_conn *conn);
+/* Finds or adds; 0 in *ORDINAL never happens on MG_OK. */
+mg_status mg_author_find(struct mg_conn *conn, const uint8_t node[MG_ID_LEN], uint64_t incarnation, uint32_t *author,
+                         struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_author_continue(struct mg_conn *conn, uint32_t author, uint64_t base_incarnation, uint64_t base_seq,
+                             struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_history_find(struct mg_conn *conn, uint64_t id, uint32_t *history, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_history_learn(struct mg_conn *conn, const struct mg_history *history, struct mg_error *err) MG_MUST_CHECK;
+uint32_t mg_history_known(const struct mg_conn *conn, uint64_t id); /* 0: not known */
+mg_status mg_scope_find(struct mg_conn *conn, const char *path, uint32_t *scope, struct mg_error *err) MG_MUST_CHECK;
+uint32_t mg_scope_known(const struct mg_conn *conn, const char *path); /* 0: not known */
+
+/* The stub of commit ORD; a broken database when there is none. Lives until the transaction ends. */
+mg_status mg_stub_get(struct mg_conn *conn, int64_t ord, struct mg_stub **stub, struct mg_error *err) MG_MUST_CHECK;
+struct mg_stub *mg_stub_add(struct mg_conn *conn, const struct mg_stub *stub);
+
+/* --- settings (settings.c): mg_meta --- */
+
+mg_status mg_meta_int(struct mg_conn *conn, const char *key, int64_t *value, int64_t otherwise, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_meta_set_int(struct mg_conn *conn, const char *key, int64_t value, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_meta_bytes(struct mg_conn *conn, const char *key, void *out, size_t size, size_t *len, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_meta_set_bytes(struct mg_conn *conn, const char *key, const void *data, size_t len, struct mg_error *err) MG_MUST_CHECK;
+
+/* The cursor as this node holds it. */
+mg_status mg_cursor_get(struct mg_conn *conn, struct mg_mark *cursor, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_cursor_set(struct mg_conn *conn, struct mg_mark cursor, struct mg_error *err) MG_MUST_CHECK;
+/* The positions that a commit made now has seen: the cursor, and tails of lost histories. */
+mg_status mg_seen_now(struct mg_store *store, struct mg_conn *conn, struct mg_mark seen[MG_SEEN_MAX], uint8_t *count,
+                      struct mg_error *err) MG_MUST_CHECK;
+
+/* --- rows (rows.c) --- */
+
+/* A row as loaded: its memory, and where it stands in the tables. */
+struct mg_stored_row {
+    struct mg_row row;
+    int64_t rowid;    /* 0: not in the visible table */
+    bool in_dead;     /* in mg_dead_T */
+    uint64_t hash;    /* as counted in its scope; 0: not counted */
+    uint32_t scope;   /* ordinal; 0: not known yet */
+    uint8_t dossier[MG_ID_LEN]; /* of antenna rows */
+    bool had_siblings, had_deletes, had_held;
+    struct mg_chunk *chunks; /* what row's values borrow from */
+};
+
+mg_status mg_row_load(struct mg_store *store, struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN],
+                      struct mg_stored_row *stored, struct mg_error *err) MG_MUST_CHECK;
+/* Writes table, version record, siblings, deletions, and the scope's digest. */
+mg_status mg_row_save(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored,
+                      struct mg_error *err) MG_MUST_CHECK;
+/* For a local write: the table holds the row's new values already (or no longer the row); writes
+ * the rest as save does. A row with ROWID and no version record is new. */
+mg_status mg_row_load_written(struct mg_store *store, struct mg_conn *conn, int table, int64_t rowid,
+                              struct mg_stored_row *stored, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_row_load_deleted(struct mg_store *store, struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN],
+                              int64_t old_rowid, struct mg_stored_row *stored, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_row_save_written(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored,
+                              struct mg_error *err) MG_MUST_CHECK;
+void mg_row_release(struct mg_stored_row *stored);
+/* A value that lives as long as STORED. */
+struct mg_value mg_row_keep(struct mg_stored_row *stored, const struct mg_value *value);
+uint64_t mg_row_hash(struct mg_conn *conn, struct mg_row *row); /* sorts siblings and deletions */
+/* Counts the row in another scope's digest; a dossier's head remembers it. */
+mg_status mg_row_recount(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, uint32_t to,
+                         struct mg_error *err) MG_MUST_CHECK;
+/* Takes the row out of this replica without a trace (re-homed elsewhere). */
+mg_status mg_row_evict(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored,
+                       struct mg_error *err) MG_MUST_CHECK;
+
+/* --- scopes (scope.c) --- */
+
+/* Where a row lives and whose dossier it is in; *SCOPE 0: it refers to a dossier that is not here. */
+mg_status mg_row_home(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored,
+                      struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_dossier_scope(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN],
+                           uint32_t *scope, struct mg_error *err) MG_MUST_CHECK;
+void mg_homes_forget(struct mg_conn *conn);
+void mg_home_remember(struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], uint32_t scope);
+/* Counts a dossier's rows, all but the head, in another scope, and notes the move in conn->moves. */
+mg_status mg_dossier_rehome(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN],
+                            uint32_t from, uint32_t to, struct mg_error *err) MG_MUST_CHECK;
+/* Every row of a dossier, the head last, visible or not. EACH may change the row. */
+typedef mg_status (*mg_each_row)(void *context, int table, const uint8_t id[MG_ID_LEN], struct mg_error *err);
+mg_status mg_dossier_rows(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN],
+                          mg_each_row each, void *context, struct mg_error *err) MG_MUST_CHECK;
+/* This replica keeps rows of SCOPE: the hub all, a node its grants and their ancestors. */
+bool mg_scope_held(const struct mg_identity *id, const char *scope);
+bool mg_scopes_read(const char scopes[][MG_SCOPE_MAX + 1], int count, const char *scope);
+/* AUTHOR's grants let it write a row of a table of KIND in SCOPE. */
+bool mg_scopes_write(const char scopes[][MG_SCOPE_MAX + 1], int count, enum mg_scope_kind kind, const char *scope);
+enum mg_scope_kind mg_scope_kind_of(const char *scope);
+
+/* --- commits (commit.c, log.c) --- */
+
+/* A commit in memory: what is hashed, and what came with it. Bytes are borrowed. */
+struct mg_commit {
+    uint64_t seq;
+    const char *scope; /* NUL-ended, borrowed */
+    struct mg_position seen[MG_SEEN_MAX];
+    uint8_t seen_count;
+    uint64_t hlc;
+    bool has_salt; /* absent when a group was left out: its hash would be guessable */
+    uint8_t salt[8];
+    bool has_base; /* the first commit of its chain in an incarnation that continues another */
+    uint64_t base_incarnation, base_seq;
+    struct mg_bytes body; /* canonical array of groups */
+};
+
+/* The hash of a commit in its chain. MG_BAD_BYTES when the body is not one. */
+mg_status mg_commit_hash(const uint8_t node[MG_ID_LEN], uint64_t incarnation, const struct mg_commit *commit,
+                         const uint8_t previous[MG_HASH_LEN], uint8_t hash[MG_HASH_LEN], struct mg_error *err) MG_MUST_CHECK;
+void mg_commit_write(struct mg_buf *out, const struct mg_commit *commit);
+/* SCOPE: room for the path, to which the commit then points. */
+void mg_commit_read(struct mg_mp_reader *in, struct mg_commit *commit, char scope[MG_SCOPE_MAX + 1]);
+
+enum mg_op_kind { MG_OP_WRITE = 0, MG_OP_INSERT = 1, MG_OP_DELETE = 2, MG_OP_KEEP = 3 };
+
+struct mg_op {
+    int table;
+    enum mg_op_kind kind;
+    uint8_t id[MG_ID_LEN];
+    uint32_t mask; /* columns written */
+    struct mg_value values[MG_COLUMNS_MAX]; /* by column */
+};
+void mg_value_put(struct mg_buf *out, const struct mg_value *value);
+struct mg_value mg_value_get(struct mg_mp_reader *in); /* borrowed */
+void mg_op_write(struct mg_buf *out, const struct mg_op *op);
+/* Refuses tables and columns that SCHEMA does not have. */
+void mg_op_read(struct mg_mp_reader *in, const struct mg_schema *schema, struct mg_op *op);
+
+/* One group of a body: a dossier's operations, or those outside any dossier. */
+struct mg_group {
+    bool present; /* false: only its hash is left */
+    bool has_dossier;
+    uint8_t dossier[MG_ID_LEN];
+    uint32_t op_count;
+};
+/* Reads a group's head and leaves the reader at its first op. */
+void mg_group_read(struct mg_mp_reader *in, bool commit_has_salt, struct mg_group *group);
+/* The commit's body with only the groups that KEEP wants; the others shrink to their hashes. The
+ * commit's salt must not travel with it. */
+void mg_commit_redact(const struct mg_commit *commit, bool (*keep)(void *context, const struct mg_group *group),
+                      void *context, struct mg_buf *out);
+
+/* Adds a commit to the log; *ORD its local ordinal. */
+struct mg_log_record {
+    uint32_t author;
+    uint32_t scope;
+    const struct mg_commit *commit;
+    const uint8_t *hash;
+    bool refused;
+    struct mg_mark number; /* n 0: none yet */
+    int64_t hub_time;
+};
+mg_status mg_log_append(struct mg_conn *conn, const struct mg_log_record *record, struct mg_stub **stub,
+                        struct mg_error *err) MG_MUST_CHECK;
+/* The head of a chain: seq 0 and zeros when it has not begun. */
+mg_status mg_chain_head(struct mg_conn *conn, uint32_t author, uint32_t scope, uint64_t *seq, uint8_t hash[MG_HASH_LEN],
+                        struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_chain_set(struct mg_conn *conn, uint32_t author, uint32_t scope, uint64_t seq, const uint8_t hash[MG_HASH_LEN],
+                       struct mg_error *err) MG_MUST_CHECK;
+/* The greatest seq of an author in the log, and with a receipt; 0: none. */
+mg_status mg_author_acked(struct mg_conn *conn, uint32_t author, uint64_t *seq, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_author_last(struct mg_conn *conn, uint32_t author, uint64_t *seq, struct mg_error *err) MG_MUST_CHECK;
+
+/* --- harvest (harvest.c), apply (apply.c), repair (repair.c) --- */
+
+/* Notes of touched rows become commits. STRICT: a row that may not be committed is refused, and the
+ * transaction with it; else (a foreign client wrote it, it is there already) its note stays and
+ * *HELD_BACK counts it. On the user's connection only: ids derived anew need the cascade. */
+mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, int64_t *held_back,
+                     struct mg_error *err) MG_MUST_CHECK;
+
+/* A commit's operations on the rows that are present and kept here. */
+mg_status mg_apply_body(struct mg_store *store, struct mg_conn *conn, const struct mg_stub *stub, bool has_salt,
+                        struct mg_bytes body, uint32_t scope, struct mg_error *err) MG_MUST_CHECK;
+
+/* Rows that are held by references, and that no longer are: until nothing changes. */
+mg_status mg_repair(struct mg_store *store, struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+/* A deletion or a reference may have met its opposite: look at (table, id) in mg_repair. */
+mg_status mg_repair_later(struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN], struct mg_error *err) MG_MUST_CHECK;
+
+/* Every row that is known is visible: then nothing can be held. Cheap after the first time. */
+mg_status mg_nothing_dead(struct mg_store *store, struct mg_conn *conn, bool *none, struct mg_error *err) MG_MUST_CHECK;
+
+/* A receipt came that is earlier than what its author claimed: shown values may change. */
+mg_status mg_choose_again(struct mg_store *store, struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+
+/* --- batches (batch.c): what is signed together [P 4.2, 4.3] --- */
+
+enum { MG_HEADS_MAX = 3 * MG_SCOPES_MAX };
+
+struct mg_receipt {
+    uint64_t history; /* its id; 0: none */
+    uint64_t first_n;
+    int64_t hub_time;
+    struct mg_bytes refused; /* canonical array of seqs */
+    uint8_t signature[MG_SIGN_LEN];
+};
+
+struct mg_batch {
+    uint8_t node[MG_ID_LEN];
+    uint64_t incarnation, first_seq, last_seq;
+    struct mg_bytes heads; /* canonical [[scope, seq, hash], ...] */
+    uint8_t signature[MG_SIGN_LEN];
+    struct mg_receipt receipt;
+    struct mg_bytes earlier; /* canonical array of receipts of lost histories */
+    uint32_t commit_count;
+    struct mg_mp_reader commits; /* at the first commit */
+};
+void mg_batch_read(struct mg_mp_reader *in, struct mg_batch *batch);
+/* Everything but the commits, whose array of COUNT the caller writes next. */
+void mg_batch_write_head(struct mg_buf *out, const struct mg_batch *batch, uint32_t count);
+void mg_receipt_read(struct mg_mp_reader *in, struct mg_receipt *receipt);
+void mg_receipt_write(struct mg_buf *out, const struct mg_receipt *receipt);
+bool mg_receipt_refuses(const struct mg_receipt *receipt, uint64_t seq);
+
+/* Sign and check. The receipt's signature covers the batch's heads. */
+void mg_batch_sign(struct mg_batch *batch, const uint8_t secret[MG_SIGN_SECRET_LEN]);
+bool mg_batch_signed(const struct mg_batch *batch, const uint8_t author[MG_KEY_LEN]);
+void mg_receipt_sign(const struct mg_batch *batch, struct mg_receipt *receipt, const uint8_t secret[MG_SIGN_SECRET_LEN]);
+bool mg_receipt_signed(const struct mg_batch *batch, const struct mg_receipt *receipt, const uint8_t hub[MG_KEY_LEN]);
+
+/* The head of SCOPE: false when the batch names none. */
+bool mg_batch_head(const struct mg_batch *batch, const char *scope, uint64_t *seq, uint8_t hash[MG_HASH_LEN]);
+
+/* Keeps what was signed, and gives its commits in [first_seq, last_seq] that are in the log their
+ * number; one that had a number of another history keeps that too. COMPLETE: all are in the log. */
+mg_status mg_batch_keep(struct mg_store *store, struct mg_conn *conn, const struct mg_batch *batch, uint32_t author,
+                        bool complete, bool *choose_again, struct mg_error *err) MG_MUST_CHECK;
+/* A row of mg_batch as read by BATCH_AT, BATCH_AFTER, BATCH_LOST; borrowed until the next step. */
+struct mg_batch_row {
+    int64_t b;
+    uint32_t author, history;
+    uint64_t last_n;
+    bool complete;
+    struct mg_batch batch; /* without commits */
+};
+mg_status mg_batch_row_read(struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_batch_row *row, struct mg_error *err) MG_MUST_CHECK;
+
+/* The commit of a COMMIT_FULL row; borrowed until the next step. */
+void mg_commit_row_read(struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_commit *commit);
+/* Commits [first, last] of AUTHOR from the log, whole, appended to OUT as an array's elements;
+ * *COUNT how many. FILTER (may be NULL) may leave one out (false) or write it itself. */
+typedef bool (*mg_commit_filter)(void *context, const struct mg_commit *commit, struct mg_buf *out);
+mg_status mg_log_write(struct mg_conn *conn, uint32_t author, uint64_t first, uint64_t last, mg_commit_filter filter,
+                       void *context, struct mg_buf *out, uint32_t *count, struct mg_error *err) MG_MUST_CHECK;
+
+/* One enrolled node as the registry says; *FOUND false when there is none. */
+struct mg_registered {
+    char name[MG_NAME_MAX + 1];
+    bool hub, active;
+    uint8_t sign_key[MG_KEY_LEN];
+    char scopes[MG_SCOPES_MAX][MG_SCOPE_MAX + 1];
+    int scope_count;
+};
+mg_status mg_registry_get(struct mg_store *store, struct mg_conn *conn, const uint8_t node[MG_ID_LEN],
+                          struct mg_registered *registered, bool *found, struct mg_error *err) MG_MUST_CHECK;
+int mg_scopes_split(const char *text, size_t len, char scopes[][MG_SCOPE_MAX + 1]);
+
+/* A commit that came in a batch: checks its place in its chain, logs it and applies it, or
+ * quarantines it with the reason. REFUSED: the hub's receipt says so. */
+mg_status mg_commit_take(struct mg_store *store, struct mg_conn *conn, uint32_t author, const struct mg_registered *by,
+                         const struct mg_batch *batch, const struct mg_commit *commit, bool refused,
+                         struct mg_error *err) MG_MUST_CHECK;
+
+/* AUTHOR's grant covers the commit's scope; MG_REFUSED with the reason. */
+mg_status mg_commit_allowed(struct mg_store *store, const struct mg_registered *by, const struct mg_commit *commit,
+                            struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_apply_release(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK; /* KEEP without a repair */
+
+/* --- whole dossiers (transfer.c) [P 4.4] --- */
+mg_status mg_transfer_write(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN],
+                            struct mg_buf *out, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_transfer_apply(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_dossier_evict(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN],
+                           struct mg_error *err) MG_MUST_CHECK;
+
+/* The digests of what SCOPES read, root first; and the signature's input of an END. [P 4.5, 5.7] */
+int mg_digests_of(const struct mg_conn *conn, const char scopes[][MG_SCOPE_MAX + 1], int count, bool all,
+                  struct mg_scope_digest *digests);
+void mg_end_hash(const uint8_t node[MG_ID_LEN], const struct mg_end *end, uint8_t hash[MG_HASH_LEN]);
+
+/* conn->moves become routes at number N (0: of commits that have none yet). */
+mg_status mg_routes_of_moves(struct mg_conn *conn, uint64_t n, struct mg_error *err) MG_MUST_CHECK;
+
+/* The next batch of AUTHOR's commits after AFTER with at most MAX_BYTES, signed with our key. */
+mg_status mg_own_batch(struct mg_store *store, struct mg_conn *conn, uint32_t author, uint64_t after, size_t max_bytes,
+                       struct mg_buf *out, struct mg_buf *heads, struct mg_batch *batch, struct mg_error *err) MG_MUST_CHECK;
+
+/* --- for people (worklist.c) --- */
+void mg_commit_name(const struct mg_lineage *lineage, const struct mg_stub *stub, char name[MG_COMMIT_NAME_LEN]);
+char *mg_value_text(const struct mg_value *value); /* gives; NULL for NULL */
+mg_status mg_read_begin(struct mg_store *store, bool *own, struct mg_error *err) MG_MUST_CHECK;
+void mg_read_end(struct mg_store *store, bool own);
+
+uint64_t mg_hlc_next(struct mg_store *store);
+uint64_t mg_random_u63(struct mg_store *store);
+
+#endif

@@ -1,0 +1,509 @@
+/*
+ * harvest.c - what was touched becomes commits.
+ *
+ * The triggers noted which rows were inserted, changed (and in which columns) or
+ * deleted. Here the notes of one transaction, folded by row, become operations; the
+ * operations of one scope become a commit, those of one dossier a group in it; and
+ * the rows get the version records that a merge of that commit would give them.
+ *
+ * Notes are taken in their order, because SQLite may give a deleted row's rowid to
+ * the next one inserted: the record at that place belongs to the earlier row.
+ *
+ * A large transaction makes several commits in a row, each small enough for one chunk
+ * on the wire; operations go parents first, so every prefix of them is whole.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/ddl.h"
+#include "core/engine.h"
+
+enum { COMMIT_BYTES_MAX = 40 * 1024, ROWS_AT_ONCE = 512, NOTE_KEEP = -3 };
+
+struct note {
+    int64_t n;
+    int table;
+    int64_t row; /* of the last insertion or change; 0: none */
+    int64_t deleted_row; /* of the first deletion; 0: none */
+    uint8_t id[MG_ID_LEN];
+    uint32_t mask;
+    bool inserted, deleted, keep;
+};
+
+struct touched {
+    struct mg_stored_row stored;
+    enum mg_op_kind kind;
+    uint32_t mask;
+    uint32_t scope;
+    int64_t stale_row; /* a version record left behind where the row was before; 0: none */
+    size_t op_from, op_to; /* its bytes in the harvest's buffer */
+    struct mg_stub *by;
+};
+
+struct harvest {
+    struct mg_store *store;
+    struct mg_conn *conn;
+    struct touched *rows;
+    size_t count;
+    struct mg_buf ops;
+    uint32_t author;
+};
+
+/* --- reading the notes --- */
+
+static int by_row(const void *a, const void *b)
+{
+    const struct note *x = a, *y = b;
+    if (x->table != y->table) return x->table < y->table ? -1 : 1;
+    int ids = memcmp(x->id, y->id, MG_ID_LEN);
+    return ids != 0 ? ids : (x->n > y->n) - (x->n < y->n);
+}
+
+static int by_order(const void *a, const void *b)
+{
+    const struct note *x = a, *y = b;
+    return (x->n > y->n) - (x->n < y->n);
+}
+
+static void fold(struct note *into, const struct note *next)
+{
+    if (next->inserted || next->mask != 0) into->row = next->row;
+    if (next->deleted && into->deleted_row == 0 && !into->inserted) into->deleted_row = next->deleted_row;
+    into->inserted |= next->inserted;
+    into->deleted |= next->deleted;
+    into->keep |= next->keep;
+    into->mask |= next->mask;
+}
+
+static mg_status read_notes(struct mg_conn *conn, int64_t last, struct note **out, size_t *count, struct mg_error *err)
+{
+    struct note *notes = NULL;
+    size_t room = 0;
+    mg_status status;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NOTES);
+    sqlite3_bind_int64(stmt, 1, last);
+    *count = 0;
+    while (mg_step(conn, stmt, &status, err) > 0) {
+        if (*count == room) {
+            room = room > 0 ? room * 2 : 64;
+            notes = realloc(notes, room * sizeof *notes);
+            mg_assert(notes != NULL);
+        }
+        struct note *note = &notes[*count];
+        memset(note, 0, sizeof *note);
+        note->n = (int64_t)*count;
+        note->table = sqlite3_column_int(stmt, 0);
+        if (sqlite3_column_bytes(stmt, 2) == MG_ID_LEN) memcpy(note->id, sqlite3_column_blob(stmt, 2), MG_ID_LEN);
+        int64_t mask = sqlite3_column_int64(stmt, 3), row = sqlite3_column_int64(stmt, 1);
+        note->inserted = mask == MG_NOTE_INSERTED;
+        note->deleted = mask == MG_NOTE_DELETED;
+        note->keep = mask == NOTE_KEEP;
+        if (mask > 0) note->mask = (uint32_t)mask;
+        if (note->deleted) note->deleted_row = row;
+        else note->row = row;
+        (*count)++;
+    }
+    *out = notes;
+    return status;
+}
+
+/* One note a row, in the order of the first. */
+static size_t fold_notes(struct note *notes, size_t count)
+{
+    size_t kept = 0;
+    if (count < 2) return count;
+    qsort(notes, count, sizeof *notes, by_row);
+    for (size_t i = 1; i < count; i++) {
+        struct note *into = &notes[kept];
+        if (into->table == notes[i].table && memcmp(into->id, notes[i].id, MG_ID_LEN) == 0) fold(into, &notes[i]);
+        else notes[++kept] = notes[i];
+    }
+    kept++;
+    qsort(notes, kept, sizeof *notes, by_order);
+    return kept;
+}
+
+/* --- one row --- */
+
+/* A natural key is complete: the row's id must be the key's. */
+static bool derived_id(const struct mg_row *row, const char *scope, uint8_t id[MG_ID_LEN])
+{
+    const struct mg_table *table = row->table;
+    struct mg_value keys[MG_COLUMNS_MAX];
+    int count = 0;
+    if (!table->has_key) return false;
+    for (int i = 0; i < table->column_count; i++) {
+        if (!table->columns[i].key) continue;
+        if (row->values[i].kind == MG_NULL) return false;
+        keys[count++] = row->values[i];
+    }
+    mg_id_derive(table->name, table->scope == MG_SCOPE_PLIE ? scope : "", keys, count, id);
+    return true;
+}
+
+/* A client that does not know how ids follow from keys chose one by chance: references follow by
+ * ON UPDATE CASCADE. */
+static mg_status rekey(struct harvest *h, struct touched *row, struct mg_error *err)
+{
+    uint8_t id[MG_ID_LEN];
+    if (!derived_id(&row->stored.row, h->conn->scopes[row->stored.scope].path, id)) return MG_OK;
+    if (memcmp(id, row->stored.row.id, MG_ID_LEN) == 0) return MG_OK;
+    sqlite3_stmt *flag = mg_sql(h->conn, MG_SQL_REKEY);
+    sqlite3_bind_int(flag, 1, 1);
+    mg_status status = mg_run(h->conn, flag, err);
+    sqlite3_stmt *stmt = mg_table_sql(h->conn, h->store->schema, row->stored.row.table_index, MG_T_REKEY);
+    sqlite3_bind_blob(stmt, 1, id, MG_ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, row->stored.rowid);
+    if (status == MG_OK) status = mg_run(h->conn, stmt, err);
+    sqlite3_bind_int(flag, 1, 0);
+    mg_status back = mg_run(h->conn, flag, err);
+    memcpy(row->stored.row.id, id, MG_ID_LEN);
+    return status != MG_OK ? status : back;
+}
+
+/* The scope in which this node must write the row, or a refusal. */
+static mg_status writable(struct harvest *h, struct touched *row, struct mg_error *err)
+{
+    const struct mg_table *table = row->stored.row.table;
+    if (row->scope == 0)
+        return mg_fail(err, MG_REFUSED, table->scope == MG_SCOPE_PLIE
+                       ? "%s: which PLIE shares the row? say it with --scope" : "%s: the row belongs to no dossier of this node", table->name);
+    const struct mg_identity *id = &h->store->id;
+    const char *path = h->conn->scopes[row->scope].path;
+    if (mg_scope_kind_of(path) != table->scope)
+        return mg_fail(err, MG_REFUSED, "%s: its rows cannot live in \"%s\"", table->name, path);
+    if (id->hub || mg_scopes_write(id->scopes, id->scope_count, table->scope, path)) return MG_OK;
+    return mg_fail(err, MG_REFUSED, "%s: this node does not hold %s; it can be written there, or at the hub", table->name, path);
+}
+
+static void write_op(struct harvest *h, struct touched *row)
+{
+    struct mg_op op = {.table = row->stored.row.table_index, .kind = row->kind, .mask = row->mask};
+    memcpy(op.id, row->stored.row.id, MG_ID_LEN);
+    memcpy(op.values, row->stored.row.values, sizeof op.values);
+    row->op_from = h->ops.len;
+    mg_op_write(&h->ops, &op);
+    row->op_to = h->ops.len;
+}
+
+static uint32_t filled_columns(const struct mg_row *row)
+{
+    uint32_t mask = 0;
+    for (int i = 0; i < row->table->column_count; i++)
+        if (row->values[i].kind != MG_NULL) mask |= UINT32_C(1) << i;
+    return mask;
+}
+
+/* The row was gone, set aside or elsewhere before: its cells' old versions are what is written over,
+ * NULL included, so that nothing of an earlier life shows through. */
+static mg_status over_former_life(struct harvest *h, const struct note *note, struct touched *row, struct mg_error *err)
+{
+    struct mg_stored_row former;
+    mg_status status = mg_row_load_deleted(h->store, h->conn, note->table, row->stored.row.id, note->deleted_row, &former, err);
+    if (status != MG_OK || !former.in_dead) return status;
+    bool same_tx = former.rowid != 0; /* deleted and inserted again before any commit: a change, not a new life */
+    uint32_t mask = 0;
+    for (int i = 0; i < former.row.table->column_count; i++) {
+        bool differs = !mg_value_equal(&former.row.values[i], &row->stored.row.values[i]);
+        if (same_tx ? differs : former.row.by[i] != NULL || row->stored.row.values[i].kind != MG_NULL) mask |= UINT32_C(1) << i;
+        former.row.values[i] = mg_row_keep(&former, &row->stored.row.values[i]);
+    }
+    row->kind = same_tx ? MG_OP_WRITE : MG_OP_INSERT;
+    row->mask = mask;
+    row->stale_row = former.rowid;
+    former.rowid = row->stored.rowid;
+    mg_row_release(&row->stored);
+    row->stored = former;
+    return MG_OK;
+}
+
+static mg_status take_insert(struct harvest *h, const struct note *note, struct touched *row, struct mg_error *err)
+{
+    mg_status status = mg_row_home(h->store, h->conn, &row->stored, err);
+    if (status == MG_OK) row->scope = row->stored.scope;
+    if (status == MG_OK) status = writable(h, row, err);
+    if (status == MG_OK) status = rekey(h, row, err);
+    if (status != MG_OK) return status;
+    row->kind = MG_OP_INSERT;
+    row->mask = filled_columns(&row->stored.row);
+    return over_former_life(h, note, row, err);
+}
+
+static mg_status take_change(struct harvest *h, const struct note *note, struct touched *row, struct mg_error *err)
+{
+    row->kind = note->keep ? MG_OP_KEEP : MG_OP_WRITE;
+    row->mask = note->keep ? 0 : note->mask;
+    mg_status status = MG_OK;
+    if (row->stored.row.table_index != h->store->schema->head) status = mg_row_home(h->store, h->conn, &row->stored, err);
+    row->scope = row->stored.scope; /* a head's: where it was counted until now */
+    return status == MG_OK ? writable(h, row, err) : status;
+}
+
+static mg_status take_delete(struct harvest *h, const struct note *note, struct touched *row, bool *nothing, struct mg_error *err)
+{
+    mg_status status = mg_row_load_deleted(h->store, h->conn, note->table, note->id, note->deleted_row, &row->stored, err);
+    if (status != MG_OK) return status;
+    *nothing = row->stored.rowid == 0; /* inserted and deleted before any commit, or dead already */
+    if (*nothing) {
+        if (row->stored.in_dead && row->stored.hash == 0) {
+            sqlite3_stmt *stmt = mg_table_sql(h->conn, h->store->schema, note->table, MG_T_D_DROP);
+            sqlite3_bind_blob(stmt, 1, note->id, MG_ID_LEN, SQLITE_STATIC);
+            status = mg_run(h->conn, stmt, err);
+        }
+        mg_row_release(&row->stored);
+        return status;
+    }
+    row->kind = MG_OP_DELETE;
+    row->scope = row->stored.scope;
+    return writable(h, row, err);
+}
+
+/* What happened to one row, and its operation's bytes. */
+static mg_status take(struct harvest *h, const struct note *note, struct mg_error *err)
+{
+    struct touched *row = &h->rows[h->count];
+    bool nothing = false;
+    memset(row, 0, sizeof *row);
+    mg_status status = MG_OK;
+    if (note->row != 0) {
+        status = mg_row_load_written(h->store, h->conn, note->table, note->row, &row->stored, err);
+        if (status != MG_OK) return status;
+    }
+    bool here = row->stored.rowid != 0 && memcmp(row->stored.row.id, note->id, MG_ID_LEN) == 0;
+    if (!here) {
+        if (note->row != 0) mg_row_release(&row->stored);
+        if (!note->deleted) return MG_OK; /* its id was derived anew after this note */
+        status = take_delete(h, note, row, &nothing, err);
+        if (nothing) return status;
+    } else if (row->stored.hash == 0) {
+        status = take_insert(h, note, row, err);
+    } else {
+        status = take_change(h, note, row, err);
+    }
+    if (status != MG_OK) {
+        mg_row_release(&row->stored);
+        return status;
+    }
+    if (row->kind == MG_OP_WRITE && row->mask == 0 && row->stale_row == 0) {
+        mg_row_release(&row->stored);
+        return MG_OK;
+    }
+    write_op(h, row);
+    h->count++;
+    return MG_OK;
+}
+
+/* --- the commits --- */
+
+static struct harvest *sorting; /* qsort has no context for a two-level sort by value */
+
+static int in_commit_order(const void *a, const void *b)
+{
+    const struct touched *x = &sorting->rows[*(const size_t *)a], *y = &sorting->rows[*(const size_t *)b];
+    if (x->scope != y->scope) return x->scope < y->scope ? -1 : 1;
+    bool dossier_x = x->stored.row.table->scope == MG_SCOPE_ANTENNA, dossier_y = y->stored.row.table->scope == MG_SCOPE_ANTENNA;
+    if (dossier_x != dossier_y) return dossier_x < dossier_y ? -1 : 1;
+    int dossiers = dossier_x ? memcmp(x->stored.dossier, y->stored.dossier, MG_ID_LEN) : 0;
+    if (dossiers != 0) return dossiers;
+    if (x->stored.row.table_index != y->stored.row.table_index) return x->stored.row.table_index < y->stored.row.table_index ? -1 : 1;
+    return memcmp(x->stored.row.id, y->stored.row.id, MG_ID_LEN);
+}
+
+static bool same_group(const struct touched *a, const struct touched *b)
+{
+    if (a->stored.row.table->scope != MG_SCOPE_ANTENNA) return b->stored.row.table->scope != MG_SCOPE_ANTENNA;
+    return b->stored.row.table->scope == MG_SCOPE_ANTENNA && memcmp(a->stored.dossier, b->stored.dossier, MG_ID_LEN) == 0;
+}
+
+/* [P 4.1] The body of rows ORDER[0..COUNT), all of one scope. */
+static void write_body(const struct harvest *h, const size_t *order, size_t count, struct mg_buf *out)
+{
+    uint32_t groups = 1;
+    for (size_t i = 1; i < count; i++) groups += !same_group(&h->rows[order[i - 1]], &h->rows[order[i]]);
+    mg_mp_put_array(out, groups);
+    for (size_t i = 0; i < count;) {
+        const struct touched *first = &h->rows[order[i]];
+        size_t end = i + 1;
+        while (end < count && same_group(first, &h->rows[order[end]])) end++;
+        mg_mp_put_array(out, (uint32_t)(end - i) + 1);
+        if (first->stored.row.table->scope == MG_SCOPE_ANTENNA) mg_mp_put_bin(out, first->stored.dossier, MG_ID_LEN);
+        else mg_mp_put_nil(out);
+        for (; i < end; i++) {
+            const struct touched *row = &h->rows[order[i]];
+            mg_buf_put(out, h->ops.data + row->op_from, row->op_to - row->op_from);
+        }
+    }
+}
+
+static mg_status seen_positions(struct harvest *h, struct mg_commit *commit, struct mg_error *err)
+{
+    struct mg_mark seen[MG_SEEN_MAX];
+    mg_status status = mg_seen_now(h->store, h->conn, seen, &commit->seen_count, err);
+    for (int i = 0; status == MG_OK && i < commit->seen_count; i++)
+        commit->seen[i] = (struct mg_position){h->conn->lineage.histories[seen[i].history].id, seen[i].n};
+    return status;
+}
+
+/* The first commit of a chain says which incarnation this one continues. */
+static void set_base(const struct harvest *h, uint64_t chain_seq, struct mg_commit *commit)
+{
+    const struct mg_author *self = &h->conn->lineage.authors[h->author];
+    commit->has_base = chain_seq == 0 && self->base >= 0;
+    if (!commit->has_base) return;
+    commit->base_incarnation = h->conn->lineage.authors[self->base].incarnation;
+    commit->base_seq = self->base_seq;
+}
+
+static mg_status make_commit(struct harvest *h, const size_t *order, size_t count, struct mg_error *err)
+{
+    uint32_t scope = h->rows[order[0]].scope;
+    struct mg_commit commit = {.scope = h->conn->scopes[scope].path, .has_salt = true};
+    struct mg_buf body;
+    uint8_t previous[MG_HASH_LEN], hash[MG_HASH_LEN];
+    uint64_t chain_seq;
+    struct mg_stub *stub = NULL;
+    mg_buf_init(&body, 2 * MG_BATCH_RAW_MAX);
+    write_body(h, order, count, &body);
+    mg_assert(!body.failed);
+    commit.body = mg_buf_bytes(&body);
+    h->store->env.random(h->store->env.context, commit.salt, sizeof commit.salt);
+    mg_status status = mg_author_last(h->conn, h->author, &commit.seq, err);
+    if (status == MG_OK) status = mg_chain_head(h->conn, h->author, scope, &chain_seq, previous, err);
+    if (status == MG_OK) status = seen_positions(h, &commit, err);
+    if (status == MG_OK) {
+        commit.seq++;
+        commit.hlc = mg_hlc_next(h->store);
+        set_base(h, chain_seq, &commit);
+        status = mg_commit_hash(h->store->id.node, h->store->id.incarnation, &commit, previous, hash, err);
+    }
+    struct mg_log_record record = {.author = h->author, .scope = scope, .commit = &commit, .hash = hash};
+    if (status == MG_OK) status = mg_log_append(h->conn, &record, &stub, err);
+    if (status == MG_OK) status = mg_chain_set(h->conn, h->author, scope, commit.seq, hash, err);
+    for (size_t i = 0; i < count; i++) h->rows[order[i]].by = stub;
+    mg_buf_free(&body);
+    return status;
+}
+
+static mg_status make_commits(struct harvest *h, struct mg_error *err)
+{
+    size_t *order = malloc(h->count * sizeof *order);
+    mg_assert(order != NULL);
+    for (size_t i = 0; i < h->count; i++) order[i] = i;
+    sorting = h;
+    qsort(order, h->count, sizeof *order, in_commit_order);
+    mg_status status = MG_OK;
+    for (size_t from = 0; status == MG_OK && from < h->count;) {
+        size_t end = from, bytes = 0;
+        while (end < h->count && h->rows[order[end]].scope == h->rows[order[from]].scope) {
+            size_t more = h->rows[order[end]].op_to - h->rows[order[end]].op_from;
+            if (end > from && bytes + more > COMMIT_BYTES_MAX) break;
+            bytes += more;
+            end++;
+        }
+        status = make_commit(h, order + from, end - from, err);
+        from = end;
+    }
+    free(order);
+    return status;
+}
+
+/* --- what the commit means for its rows --- */
+
+static mg_status settle(struct harvest *h, struct touched *row, struct mg_error *err)
+{
+    struct mg_row *data = &row->stored.row;
+    const struct mg_lineage *lineage = &h->conn->lineage;
+    mg_status status = MG_OK;
+    if (row->kind == MG_OP_DELETE) mg_row_delete(data, lineage, row->by);
+    if (row->kind == MG_OP_INSERT || row->kind == MG_OP_KEEP)
+        mg_row_write(data, lineage, MG_PRESENCE, row->by, (struct mg_value){.kind = MG_NULL});
+    for (int i = 0; i < data->table->column_count; i++)
+        if (row->mask >> i & 1) mg_row_write(data, lineage, i, row->by, data->values[i]);
+    if (row->stale_row != 0) {
+        sqlite3_stmt *stmt = mg_table_sql(h->conn, h->store->schema, data->table_index, MG_T_V_DROP);
+        sqlite3_bind_int64(stmt, 1, row->stale_row);
+        status = mg_run(h->conn, stmt, err);
+    }
+    if (status == MG_OK) status = mg_row_save_written(h->store, h->conn, &row->stored, err);
+    if (status == MG_OK && row->kind != MG_OP_INSERT) status = mg_repair_later(h->conn, data->table_index, data->id, err);
+    return status;
+}
+
+static void clear(struct harvest *h)
+{
+    for (size_t i = 0; i < h->count; i++) mg_row_release(&h->rows[i].stored);
+    h->count = 0;
+    mg_buf_clear(&h->ops);
+}
+
+static mg_status flush(struct harvest *h, struct mg_error *err)
+{
+    if (h->count == 0) return MG_OK;
+    mg_status status = make_commits(h, err);
+    /* Records at a place that another row has taken go first. */
+    for (size_t i = 0; status == MG_OK && i < h->count; i++)
+        if (h->rows[i].kind == MG_OP_DELETE) status = settle(h, &h->rows[i], err);
+    for (size_t i = 0; status == MG_OK && i < h->count; i++)
+        if (h->rows[i].kind != MG_OP_DELETE) status = settle(h, &h->rows[i], err);
+    if (status == MG_OK) status = mg_meta_set_int(h->conn, "hlc", (int64_t)h->store->hlc, err);
+    clear(h);
+    return status;
+}
+
+static mg_status forget_notes(struct mg_conn *conn, int64_t last, struct mg_error *err)
+{
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NOTES_DROP);
+    sqlite3_bind_int64(stmt, 1, last);
+    return mg_run(conn, stmt, err);
+}
+
+static mg_status hold_back(struct harvest *h, const struct note *note, struct mg_error *err)
+{
+    sqlite3_stmt *stmt = mg_sql(h->conn, MG_SQL_NOTE_ADD);
+    sqlite3_bind_int64(stmt, 1, note->table);
+    sqlite3_bind_int64(stmt, 2, note->row != 0 ? note->row : note->deleted_row);
+    sqlite3_bind_blob(stmt, 3, note->id, MG_ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 4, note->inserted ? MG_NOTE_INSERTED : note->deleted ? MG_NOTE_DELETED : (int64_t)note->mask);
+    return mg_run(h->conn, stmt, err);
+}
+
+static mg_status last_note(struct mg_conn *conn, int64_t *last, struct mg_error *err)
+{
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NOTE_LAST);
+    mg_status status;
+    *last = mg_step(conn, stmt, &status, err) > 0 ? sqlite3_column_int64(stmt, 0) : 0;
+    if (stmt != NULL) sqlite3_reset(stmt);
+    return status;
+}
+
+mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, int64_t *held_back, struct mg_error *err)
+{
+    int64_t last;
+    struct note *notes = NULL;
+    size_t count = 0;
+    *held_back = 0;
+    mg_status status = last_note(conn, &last, err);
+    if (status != MG_OK || last == 0) return status;
+    status = read_notes(conn, last, &notes, &count, err);
+    if (status == MG_OK) status = forget_notes(conn, last, err);
+    struct harvest h = {.store = store, .conn = conn};
+    mg_buf_init(&h.ops, (size_t)ROWS_AT_ONCE * 2 * 64 * 1024);
+    h.rows = malloc(ROWS_AT_ONCE * sizeof *h.rows);
+    mg_assert(h.rows != NULL);
+    if (status == MG_OK) status = mg_author_find(conn, store->id.node, store->id.incarnation, &h.author, err);
+    count = status == MG_OK ? fold_notes(notes, count) : 0;
+    for (size_t i = 0; status == MG_OK && i < count; i++) {
+        status = take(&h, &notes[i], err);
+        if (status == MG_REFUSED && !strict) {
+            (*held_back)++;
+            status = hold_back(&h, &notes[i], err);
+        }
+        if (status == MG_OK && (h.count == ROWS_AT_ONCE || h.ops.len > 4 * COMMIT_BYTES_MAX)) status = flush(&h, err);
+    }
+    if (status == MG_OK) status = flush(&h, err);
+    clear(&h);
+    mg_buf_free(&h.ops);
+    free(h.rows);
+    free(notes);
+    return status;
+}

@@ -1,0 +1,809 @@
+/*
+ * hub.c - the hub's side of replication: numbering, routing, chunks. See hub.h.
+ *
+ * What a node is sent, in the order of the numbers:
+ *   - commits of the scopes that it reads, without the groups of dossiers that live
+ *     elsewhere now (their hashes stay, so the chain can still be checked);
+ *   - a whole dossier where one of a scope that it does not read came to one that it
+ *     does, or was written there by somebody who had not seen it leave (mg_route);
+ *   - the order to let a dossier go that left.
+ */
+#include "core/hub.h"
+
+#include <string.h>
+
+#include "core/engine.h"
+
+enum { ITEM_BATCH = 0, ITEM_TRANSFER = 1, ITEM_EVICT = 2, GROUPS_MAX = 20000, NUMBER_BITS = 24 };
+
+/* --- numbering --- */
+
+static mg_status last_number(struct mg_conn *conn, uint64_t *last, struct mg_error *err)
+{
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_LAST_NUMBER);
+    mg_status status;
+    *last = mg_step(conn, stmt, &status, err) > 0 ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
+    sqlite3_reset(stmt);
+    return status;
+}
+
+/* The first history begins at 1. A later one skips a random stretch, so that not even by sight two
+ * histories that a restored copy split give one number twice. */
+static uint64_t first_number(struct mg_store *store, uint64_t last)
+{
+    if (last == 0) return 0;
+    return ((last >> NUMBER_BITS) + 1 + mg_random_u63(store) % 4096) << NUMBER_BITS;
+}
+
+mg_status mg_hub_start(struct mg_store *store, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    int64_t parent;
+    uint64_t last;
+    struct mg_history history = {.id = mg_random_u63(store)};
+    mg_status status = mg_meta_int(conn, "history", &parent, 0, err);
+    if (status == MG_OK) status = last_number(conn, &last, err);
+    if (status != MG_OK) return status;
+    if (parent != 0) {
+        history.parent = conn->lineage.histories[parent].id;
+        history.fork = last;
+    }
+    status = mg_history_learn(conn, &history, err);
+    if (status != MG_OK) return status;
+    store->history_running = mg_history_known(conn, history.id);
+    status = mg_meta_set_int(conn, "history", store->history_running, err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "floor", (int64_t)first_number(store, last), err);
+    return status;
+}
+
+static mg_status next_number(struct mg_conn *conn, uint64_t *next, struct mg_error *err)
+{
+    int64_t floor;
+    mg_status status = last_number(conn, next, err);
+    if (status == MG_OK) status = mg_meta_int(conn, "floor", &floor, 0, err);
+    if (status == MG_OK && *next < (uint64_t)floor) *next = (uint64_t)floor;
+    (*next)++;
+    return status;
+}
+
+static mg_status add_route(struct mg_conn *conn, uint64_t n, const uint8_t dossier[MG_ID_LEN], uint32_t from, uint32_t to, bool moved,
+                           struct mg_error *err)
+{
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_ROUTE_ADD);
+    sqlite3_bind_int64(stmt, 1, (int64_t)n);
+    sqlite3_bind_blob(stmt, 2, dossier, MG_ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 3, from);
+    sqlite3_bind_int64(stmt, 4, to);
+    sqlite3_bind_int(stmt, 5, moved);
+    return mg_run(conn, stmt, err);
+}
+
+mg_status mg_routes_of_moves(struct mg_conn *conn, uint64_t n, struct mg_error *err)
+{
+    mg_status status = MG_OK;
+    for (size_t i = 0; status == MG_OK && i < conn->move_count; i++)
+        status = add_route(conn, n, conn->moves[i].dossier, conn->moves[i].from, conn->moves[i].to, true, err);
+    conn->move_count = 0;
+    return status;
+}
+
+/* Dossiers that a commit wrote in one scope and that live in another. */
+static mg_status routes_of_body(struct mg_store *store, struct mg_conn *conn, const struct mg_commit *commit, uint32_t scope, uint64_t n,
+                                struct mg_error *err)
+{
+    struct mg_mp_reader in;
+    mg_status status = MG_OK;
+    mg_mp_read(&in, commit->body.data, commit->body.len);
+    uint32_t groups = mg_mp_get_array(&in, GROUPS_MAX);
+    for (uint32_t g = 0; status == MG_OK && g < groups && in.error == NULL; g++) {
+        struct mg_group group;
+        uint32_t home = 0;
+        mg_group_read(&in, commit->has_salt, &group);
+        for (uint32_t i = 0; i < group.op_count; i++) mg_mp_skip(&in);
+        if (!group.has_dossier) continue;
+        status = mg_dossier_scope(store, conn, group.dossier, &home, err);
+        if (status == MG_OK && home != 0 && home != scope) status = add_route(conn, n, group.dossier, scope, home, false, err);
+    }
+    return status;
+}
+
+/* --- what a peer may write --- */
+
+/* The dossier lives in SCOPE, or it left SCOPE with a commit that this one has not seen. */
+static mg_status dossier_allowed(struct mg_store *store, struct mg_conn *conn, const struct mg_commit *commit, uint32_t scope,
+                                 const struct mg_group *group, const struct mg_op *first, struct mg_error *err)
+{
+    uint32_t home;
+    mg_status status = mg_dossier_scope(store, conn, group->dossier, &home, err);
+    if (status != MG_OK || home == scope) return status;
+    bool makes_it = first->table == store->schema->head && first->kind == MG_OP_INSERT;
+    if (home == 0 && makes_it) return MG_OK;
+    if (home == 0) return mg_fail(err, MG_REFUSED, "a commit writes in a dossier that does not exist");
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_ROUTE_FROM);
+    sqlite3_bind_blob(stmt, 1, group->dossier, MG_ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, scope);
+    if (mg_step(conn, stmt, &status, err) > 0) {
+        uint64_t left = (uint64_t)sqlite3_column_int64(stmt, 0);
+        sqlite3_reset(stmt);
+        bool had_seen = false;
+        for (int i = 0; i < commit->seen_count; i++) {
+            struct mg_mark seen = {mg_history_known(conn, commit->seen[i].history), commit->seen[i].n};
+            /* Numbers of one lineage only grow, so a position beyond the move has seen it. */
+            if (seen.history != 0 && mg_covers(&conn->lineage, (struct mg_mark){store->history_running, UINT64_MAX}, seen) && seen.n >= left)
+                had_seen = true;
+        }
+        if (!had_seen) return MG_OK;
+    }
+    if (status != MG_OK) return status;
+    return mg_fail(err, MG_REFUSED, "a commit of \"%s\" writes in a dossier of \"%s\"", conn->scopes[scope].path, conn->scopes[home].path);
+}
+
+static mg_status body_allowed(struct mg_store *store, struct mg_conn *conn, const struct mg_commit *commit, uint32_t scope, struct mg_error *err)
+{
+    struct mg_mp_reader in;
+    mg_mp_read(&in, commit->body.data, commit->body.len);
+    uint32_t groups = mg_mp_get_array(&in, GROUPS_MAX);
+    for (uint32_t g = 0; g < groups; g++) {
+        struct mg_group group;
+        struct mg_op op;
+        mg_group_read(&in, commit->has_salt, &group);
+        if (in.error != NULL || !group.present) return mg_fail(err, MG_REFUSED, "a commit comes without its content");
+        for (uint32_t i = 0; i < group.op_count; i++) {
+            struct mg_op *at = &op, other;
+            if (i > 0) at = &other;
+            mg_op_read(&in, store->schema, at);
+            if (in.error != NULL) return mg_fail(err, MG_REFUSED, "%s", in.error);
+        }
+        mg_status status = group.has_dossier ? dossier_allowed(store, conn, commit, scope, &group, &op, err) : MG_OK;
+        if (status != MG_OK) return status;
+    }
+    return MG_OK;
+}
+
+/* --- sequencing --- */
+
+struct sequencing {
+    struct mg_store *store;
+    struct mg_conn *conn;
+    const struct mg_registered *by;
+    struct mg_batch *batch;
+    uint32_t author;
+    uint64_t known;  /* the author's last seq before this batch */
+    uint64_t first_n; /* of seq known + 1 */
+    struct mg_buf refused;
+    uint32_t refused_count;
+};
+
+/* A commit that the hub holds must be the very same. */
+static mg_status compare_known(struct sequencing *s, const struct mg_commit *commit, bool *same, struct mg_error *err)
+{
+    struct mg_conn *conn = s->conn;
+    uint8_t previous[MG_HASH_LEN] = {0}, hash[MG_HASH_LEN];
+    uint32_t scope;
+    mg_status status = mg_scope_find(conn, commit->scope, &scope, err);
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_CHAIN_BEFORE);
+    sqlite3_bind_int64(stmt, 1, s->author);
+    sqlite3_bind_int64(stmt, 2, scope);
+    sqlite3_bind_int64(stmt, 3, (int64_t)commit->seq);
+    if (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) {
+        memcpy(previous, sqlite3_column_blob(stmt, 1), MG_HASH_LEN);
+        sqlite3_reset(stmt);
+    }
+    if (status == MG_OK) status = mg_commit_hash(s->batch->node, s->batch->incarnation, commit, previous, hash, err);
+    stmt = mg_sql(conn, MG_SQL_COMMIT_BY_DOT);
+    sqlite3_bind_int64(stmt, 1, s->author);
+    sqlite3_bind_int64(stmt, 2, (int64_t)commit->seq);
+    *same = false;
+    if (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) {
+        *same = sqlite3_column_bytes(stmt, 1) == MG_HASH_LEN && memcmp(hash, sqlite3_column_blob(stmt, 1), MG_HASH_LEN) == 0;
+        sqlite3_reset(stmt);
+    }
+    return status;
+}
+
+static mg_status refuse(struct sequencing *s, const struct mg_commit *commit, struct mg_error *err)
+{
+    (void)err;
+    mg_mp_put_uint(&s->refused, commit->seq);
+    s->refused_count++;
+    return MG_OK;
+}
+
+static mg_status check_allowed(struct sequencing *s, const struct mg_commit *commit, uint32_t scope, struct mg_error *reason)
+{
+    mg_status status = mg_commit_allowed(s->store, s->by, commit, reason);
+    if (status == MG_OK && !commit->has_salt) status = mg_fail(reason, MG_REFUSED, "a commit comes without its salt");
+    if (status == MG_OK && !s->by->hub) status = body_allowed(s->store, s->conn, commit, scope, reason);
+    return status;
+}
+
+static mg_status note_refusal(struct sequencing *s, const struct mg_commit *commit, const char *reason, struct mg_error *err)
+{
+    sqlite3_stmt *stmt = mg_sql(s->conn, MG_SQL_QUARANTINE);
+    sqlite3_bind_blob(stmt, 1, s->batch->node, MG_ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, (int64_t)s->batch->incarnation);
+    sqlite3_bind_int64(stmt, 3, (int64_t)commit->seq);
+    sqlite3_bind_int64(stmt, 4, s->store->history_running);
+    sqlite3_bind_int64(stmt, 5, (int64_t)(s->first_n + (commit->seq - s->known - 1)));
+    sqlite3_bind_text(stmt, 6, reason, -1, SQLITE_TRANSIENT);
+    sqlite3_bind_int64(stmt, 7, s->store->env.now_ms(s->store->env.context));
+    return mg_run(s->conn, stmt, err);
+}
+
+/* A new commit: its number is known, so that a merge may look at it; refused ones are kept as
+ * evidence, with a number, and merged by nobody. */
+static mg_status sequence_one(struct sequencing *s, const struct mg_commit *commit, bool refused_before, int64_t hub_time, struct mg_error *err)
+{
+    struct mg_conn *conn = s->conn;
+    uint32_t scope;
+    uint64_t chain_seq, n = s->first_n + (commit->seq - s->known - 1);
+    uint8_t previous[MG_HASH_LEN], hash[MG_HASH_LEN];
+    struct mg_error reason = {""};
+    struct mg_stub *stub;
+    mg_status status = mg_scope_find(conn, commit->scope, &scope, err);
+    if (status == MG_OK) status = mg_chain_head(conn, s->author, scope, &chain_seq, previous, err);
+    if (status == MG_OK) status = mg_commit_hash(s->batch->node, s->batch->incarnation, commit, previous, hash, err);
+    if (status == MG_OK) status = mg_chain_set(conn, s->author, scope, commit->seq, hash, err);
+    if (status != MG_OK) return status;
+    struct mg_log_record record = {.author = s->author, .scope = scope, .commit = commit, .hash = hash,
+                                   .number = {s->store->history_running, n}, .hub_time = hub_time};
+    mg_status allowed = refused_before ? mg_fail(&reason, MG_REFUSED, "refused before") : check_allowed(s, commit, scope, &reason);
+    if (allowed != MG_OK && allowed != MG_REFUSED && allowed != MG_BAD_BYTES) return mg_fail(err, allowed, "%s", reason.text);
+    if (allowed == MG_OK) {
+        status = mg_apply_save(s->store, err);
+        if (status == MG_OK) status = mg_log_append(conn, &record, &stub, err);
+        if (status != MG_OK) return status;
+        allowed = mg_apply_body(s->store, conn, stub, true, commit->body, scope, &reason);
+        if (allowed == MG_OK) status = mg_apply_release(s->store, err);
+        else if (allowed != MG_REFUSED && allowed != MG_BAD_BYTES) return mg_fail(err, allowed, "%s", reason.text);
+        else status = mg_apply_undo(s->store, err);
+        if (status != MG_OK) return status;
+    }
+    if (allowed != MG_OK) {
+        record.refused = true;
+        status = mg_scope_find(conn, commit->scope, &record.scope, err);
+        if (status == MG_OK) status = mg_log_append(conn, &record, &stub, err);
+        if (status == MG_OK) status = note_refusal(s, commit, reason.text, err);
+        return status == MG_OK ? refuse(s, commit, err) : status;
+    }
+    status = mg_routes_of_moves(conn, n, err);
+    return status == MG_OK ? routes_of_body(s->store, conn, commit, scope, n, err) : status;
+}
+
+static mg_status check_heads(struct sequencing *s, struct mg_error *err)
+{
+    for (uint32_t k = 1; k < s->conn->scope_count; k++) {
+        uint64_t seq, chain_seq;
+        uint8_t hash[MG_HASH_LEN], chain[MG_HASH_LEN];
+        if (!mg_batch_head(s->batch, s->conn->scopes[k].path, &seq, hash)) continue;
+        mg_status status = mg_chain_head(s->conn, s->author, k, &chain_seq, chain, err);
+        if (status != MG_OK) return status;
+        if (chain_seq != seq || memcmp(chain, hash, MG_HASH_LEN) != 0)
+            return mg_fail(err, MG_BAD_BYTES, "a batch's commits are not what its author signed");
+    }
+    return MG_OK;
+}
+
+/* Every scope in which the batch has commits is signed for. */
+static bool head_named(const struct mg_batch *batch, const struct mg_commit *commit)
+{
+    uint64_t seq;
+    uint8_t hash[MG_HASH_LEN];
+    return mg_batch_head(batch, commit->scope, &seq, hash) && seq >= commit->seq && seq <= batch->last_seq;
+}
+
+static mg_status each_commit(struct sequencing *s, uint64_t *fork_base, int64_t hub_time, struct mg_error *err)
+{
+    struct mg_batch *batch = s->batch;
+    for (uint64_t seq = batch->first_seq; seq <= batch->last_seq; seq++) {
+        struct mg_commit commit;
+        char scope[MG_SCOPE_MAX + 1];
+        bool same;
+        mg_commit_read(&batch->commits, &commit, scope);
+        if (batch->commits.error != NULL || commit.seq != seq || !head_named(batch, &commit))
+            return mg_fail(err, MG_BAD_BYTES, "a batch is damaged");
+        mg_status status;
+        if (seq > s->known) {
+            status = sequence_one(s, &commit, mg_receipt_refuses(&batch->receipt, seq), hub_time, err);
+            if (status != MG_OK) return status;
+            continue;
+        }
+        status = compare_known(s, &commit, &same, err);
+        if (status != MG_OK) return status;
+        if (!same) {
+            *fork_base = seq - 1;
+            return MG_OK;
+        }
+    }
+    return MG_OK;
+}
+
+/* [P 4.3] The receipts that cover FIRST to LAST of AUTHOR, into OUT. */
+static mg_status write_receipts(struct mg_conn *conn, uint32_t author, uint64_t first, uint64_t last, struct mg_buf *out, struct mg_error *err)
+{
+    struct mg_buf list;
+    uint32_t count = 0;
+    mg_status status = MG_OK;
+    mg_buf_init(&list, 512 * 1024);
+    while (status == MG_OK && first <= last) {
+        struct mg_batch_row row;
+        sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_BATCH_AT);
+        sqlite3_bind_int64(stmt, 1, author);
+        sqlite3_bind_int64(stmt, 2, (int64_t)first);
+        if (mg_step(conn, stmt, &status, err) <= 0) break;
+        status = mg_batch_row_read(conn, stmt, &row, err);
+        if (status == MG_OK) {
+            mg_mp_put_array(&list, 6);
+            mg_mp_put_bin(&list, row.batch.node, MG_ID_LEN);
+            mg_mp_put_uint(&list, row.batch.incarnation);
+            mg_mp_put_uint(&list, row.batch.first_seq);
+            mg_mp_put_uint(&list, row.batch.last_seq);
+            mg_buf_put(&list, row.batch.heads.data, row.batch.heads.len);
+            mg_receipt_write(&list, &row.batch.receipt);
+            count++;
+            first = row.batch.last_seq + 1;
+        }
+        sqlite3_reset(stmt);
+    }
+    mg_mp_put_array(out, count);
+    mg_buf_put(out, list.data, list.len);
+    mg_buf_free(&list);
+    return status;
+}
+
+/* What is left of the batch after the commits that were known: signed, kept. */
+static mg_status keep_batch(struct sequencing *s, int64_t hub_time, struct mg_error *err)
+{
+    struct mg_batch kept = *s->batch;
+    struct mg_buf refused, earlier;
+    bool choose_again = false;
+    mg_buf_init(&refused, 64 * 1024);
+    mg_buf_init(&earlier, 64 * 1024);
+    mg_mp_put_array(&refused, s->refused_count);
+    mg_buf_put(&refused, s->refused.data, s->refused.len);
+    struct mg_receipt old = s->batch->receipt;
+    kept.first_seq = s->known + 1;
+    if (kept.first_seq < s->batch->first_seq) kept.first_seq = s->batch->first_seq;
+    if (old.history != 0) { /* numbered again: who had seen it under its old number has seen it still */
+        mg_mp_put_array(&earlier, 1);
+        mg_receipt_write(&earlier, &old);
+        kept.earlier = mg_buf_bytes(&earlier);
+    }
+    kept.receipt = (struct mg_receipt){.history = s->conn->lineage.histories[s->store->history_running].id, .first_n = s->first_n,
+                                       .hub_time = hub_time, .refused = mg_buf_bytes(&refused)};
+    mg_receipt_sign(&kept, &kept.receipt, s->store->id.sign_secret);
+    mg_status status = mg_batch_keep(s->store, s->conn, &kept, s->author, true, &choose_again, err);
+    mg_buf_free(&refused);
+    mg_buf_free(&earlier);
+    return status;
+}
+
+static mg_status sequence_own(struct mg_store *store, struct mg_error *err);
+
+mg_status mg_hub_sequence(struct mg_store *store, const struct mg_peer *peer, struct mg_bytes bytes, bool refill, struct mg_buf *receipt,
+                          uint64_t *fork_base, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    struct mg_mp_reader in;
+    struct mg_batch batch;
+    struct mg_registered by;
+    bool found;
+    *fork_base = UINT64_MAX;
+    mg_assert(store->history_running != 0);
+    mg_status status = sequence_own(store, err);
+    if (status != MG_OK) return status;
+    mg_mp_read(&in, bytes.data, bytes.len);
+    mg_batch_read(&in, &batch);
+    if (!mg_mp_done(&in) || batch.commit_count != batch.last_seq - batch.first_seq + 1)
+        return mg_fail(err, MG_BAD_BYTES, "a batch is damaged: %s", in.error != NULL ? in.error : "commits are missing");
+    if (!refill && memcmp(batch.node, peer->node, MG_ID_LEN) != 0)
+        return mg_fail(err, MG_BAD_BYTES, "%s sent commits in another node's name", peer->name);
+    status = mg_registry_get(store, conn, batch.node, &by, &found, err);
+    if (status != MG_OK) return status;
+    if (!found && refill) { /* it enrolled in the history that was lost, and has to enrol again */
+        mg_mp_put_array(receipt, 0);
+        return MG_OK;
+    }
+    if (!found || !mg_batch_signed(&batch, by.sign_key)) return mg_fail(err, MG_BAD_BYTES, "a batch of %s carries a wrong signature", found ? by.name : peer->name);
+    if (batch.receipt.history != 0 && !mg_receipt_signed(&batch, &batch.receipt, store->id.hub_sign))
+        return mg_fail(err, MG_BAD_BYTES, "a batch of %s carries a receipt that this hub did not sign", by.name);
+    if (refill && batch.receipt.history == 0) return mg_fail(err, MG_BAD_BYTES, "%s gave back commits without a receipt", peer->name);
+    struct sequencing s = {.store = store, .conn = conn, .by = &by, .batch = &batch};
+    status = mg_author_find(conn, batch.node, batch.incarnation, &s.author, err);
+    if (status == MG_OK) status = mg_author_last(conn, s.author, &s.known, err);
+    if (status == MG_OK) status = next_number(conn, &s.first_n, err);
+    if (status != MG_OK) return status;
+    if (batch.first_seq > s.known + 1) {
+        if (refill) { /* a part is missing before it: its author will give it back itself */
+            mg_mp_put_array(receipt, 0);
+            return MG_OK;
+        }
+        return mg_fail(err, MG_BAD_BYTES, "commits of %s are missing before the ones it sent", by.name);
+    }
+    uint64_t known = s.known;
+    if (s.known < batch.first_seq) s.known = batch.first_seq - 1;
+    int64_t hub_time = batch.receipt.history != 0 ? batch.receipt.hub_time : store->env.now_ms(store->env.context);
+    mg_buf_init(&s.refused, 64 * 1024);
+    status = each_commit(&s, fork_base, hub_time, err);
+    if (status == MG_OK && *fork_base == UINT64_MAX && batch.last_seq > known) {
+        status = check_heads(&s, err);
+        if (status == MG_OK) status = keep_batch(&s, hub_time, err);
+    }
+    if (status == MG_OK && *fork_base == UINT64_MAX) status = write_receipts(conn, s.author, batch.first_seq, batch.last_seq, receipt, err);
+    if (status == MG_OK) status = mg_repair(store, conn, err);
+    mg_buf_free(&s.refused);
+    return status;
+}
+
+/* The hub's own commits, made by any process on its store, get their numbers here. */
+static mg_status sequence_own(struct mg_store *store, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    uint32_t author;
+    uint64_t acked, last;
+    mg_status status = mg_author_find(conn, store->id.node, store->id.incarnation, &author, err);
+    if (status == MG_OK) status = mg_author_acked(conn, author, &acked, err);
+    if (status == MG_OK) status = mg_author_last(conn, author, &last, err);
+    while (status == MG_OK && acked < last) {
+        struct mg_batch batch;
+        struct mg_buf bytes, heads;
+        mg_buf_init(&bytes, 2 * MG_CHUNK_RAW_MAX);
+        mg_buf_init(&heads, 16 * 1024);
+        struct sequencing s = {.store = store, .conn = conn, .batch = &batch, .author = author, .known = acked};
+        mg_buf_init(&s.refused, 16);
+        status = mg_own_batch(store, conn, author, acked, MG_BATCH_RAW_MAX, &bytes, &heads, &batch, err);
+        if (status == MG_OK && batch.last_seq == acked) status = mg_fail(err, MG_STORAGE, "the hub's own log has a hole; restore a backup");
+        if (status == MG_OK) status = next_number(conn, &s.first_n, err);
+        if (status == MG_OK) status = keep_batch(&s, store->env.now_ms(store->env.context), err);
+        if (status == MG_OK) {
+            sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_ROUTES_NUMBER);
+            sqlite3_bind_int64(stmt, 1, (int64_t)(s.first_n + (batch.last_seq - batch.first_seq)));
+            status = mg_run(conn, stmt, err);
+        }
+        acked = batch.last_seq;
+        mg_buf_free(&bytes);
+        mg_buf_free(&heads);
+        mg_buf_free(&s.refused);
+    }
+    return status;
+}
+
+/* --- hello --- */
+
+mg_status mg_hub_admit(struct mg_store *store, const uint8_t noise_public[MG_KEY_LEN], struct mg_peer *peer, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    mg_status status;
+    memset(peer, 0, sizeof *peer);
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NODE_BY_NOISE);
+    if (stmt != NULL) sqlite3_bind_blob(stmt, 1, noise_public, MG_KEY_LEN, SQLITE_STATIC);
+    int got = mg_step(conn, stmt, &status, err);
+    if (got < 0) return status;
+    if (got == 0) return mg_fail(err, MG_DENIED, "this hub does not know this node; ask for an invitation and join again in a new directory");
+    const char *name = (const char *)sqlite3_column_text(stmt, 1), *scopes = (const char *)sqlite3_column_text(stmt, 2);
+    const char *state = (const char *)sqlite3_column_text(stmt, 3);
+    bool active = state != NULL && strcmp(state, "active") == 0;
+    if (sqlite3_column_bytes(stmt, 0) == MG_ID_LEN) memcpy(peer->node, sqlite3_column_blob(stmt, 0), MG_ID_LEN);
+    snprintf(peer->name, sizeof peer->name, "%s", name != NULL ? name : "");
+    if (scopes != NULL) peer->scope_count = mg_scopes_split(scopes, strlen(scopes), peer->scopes);
+    sqlite3_reset(stmt);
+    if (!active) return mg_fail(err, MG_DENIED, "the hub has revoked this node (%s); what it holds stays readable here", peer->name);
+    return MG_OK;
+}
+
+/* The present lineage, newest first. */
+static int present_path(const struct mg_store *store, const struct mg_conn *conn, uint32_t *path, int room)
+{
+    int length = 0;
+    for (uint32_t h = store->history_running; h != 0 && length < room; h = conn->lineage.histories[h].parent) path[length++] = h;
+    return length;
+}
+
+/* The greatest number of the present lineage that the cursor covers: walks up from the cursor's
+ * history to one that the hub is a continuation of, and minds every fork on both sides. */
+static uint64_t common_number(const struct mg_store *store, const struct mg_conn *conn, struct mg_mark cursor, uint32_t *met)
+{
+    uint64_t n = cursor.n;
+    for (uint32_t h = cursor.history; h != 0; h = conn->lineage.histories[h].parent) {
+        uint64_t limit = UINT64_MAX;
+        for (uint32_t at = store->history_running; at != 0; at = conn->lineage.histories[at].parent) {
+            if (at == h) {
+                *met = h;
+                return n < limit ? n : limit;
+            }
+            if (conn->lineage.histories[at].fork < limit) limit = conn->lineage.histories[at].fork;
+        }
+        if (conn->lineage.histories[h].fork < n) n = conn->lineage.histories[h].fork;
+    }
+    *met = 0;
+    return 0;
+}
+
+static void answer_known(struct mg_conn *conn, uint32_t author, struct mg_welcome *welcome)
+{
+    struct mg_error ignored;
+    mg_status status;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_COMMIT_BY_DOT);
+    sqlite3_bind_int64(stmt, 1, author);
+    sqlite3_bind_int64(stmt, 2, (int64_t)welcome->known_seq);
+    if (mg_step(conn, stmt, &status, &ignored) <= 0) return;
+    if (sqlite3_column_bytes(stmt, 1) == MG_HASH_LEN) memcpy(welcome->known_hash, sqlite3_column_blob(stmt, 1), MG_SHORT_HASH_LEN);
+    sqlite3_reset(stmt);
+}
+
+static void list_histories(const struct mg_store *store, const struct mg_conn *conn, uint32_t known_to_node, struct mg_history *histories,
+                           struct mg_welcome *welcome)
+{
+    uint32_t path[MG_HISTORIES_MAX];
+    int length = present_path(store, conn, path, MG_HISTORIES_MAX), count = 0;
+    for (int i = length; i-- > 0;) {
+        const struct mg_ancestor *at = &conn->lineage.histories[path[i]];
+        histories[count++] = (struct mg_history){at->id, at->parent != 0 ? conn->lineage.histories[at->parent].id : 0, at->fork};
+        if (path[i] == known_to_node) count = 0; /* and all before it */
+    }
+    welcome->histories = histories;
+    welcome->history_count = count;
+}
+
+mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struct mg_hello *hello, const struct mg_history *lineage,
+                       int lineage_count, struct mg_history *histories, struct mg_welcome *welcome, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    uint32_t author, met = 0;
+    memset(welcome, 0, sizeof *welcome);
+    mg_assert(store->history_running != 0);
+    welcome->histories = histories;
+    welcome->hub_time = store->env.now_ms(store->env.context);
+    peer->incarnation = hello->incarnation;
+    if (hello->schema_version > store->schema->version)
+        return mg_fail(err, MG_DENIED, "this node is newer than the hub (schema %d, the hub has %d); the hub has to be upgraded first",
+                       hello->schema_version, store->schema->version);
+    mg_status status = sequence_own(store, err);
+    for (int i = 0; status == MG_OK && i < lineage_count; i++) status = mg_history_learn(conn, &lineage[i], err);
+    if (status == MG_OK) status = mg_author_find(conn, peer->node, hello->incarnation, &author, err);
+    if (status == MG_OK) status = mg_author_last(conn, author, &welcome->known_seq, err);
+    if (status != MG_OK) return status;
+    if (welcome->known_seq > 0) answer_known(conn, author, welcome);
+    struct mg_mark cursor = {mg_history_known(conn, hello->cursor.history), hello->cursor.n};
+    if (hello->cursor.n > 0 && cursor.history == 0) {
+        if (lineage != NULL) return mg_fail(err, MG_BAD_BYTES, "%s does not know the history that it has read", peer->name);
+        welcome->lineage_wanted = true;
+        return MG_OK;
+    }
+    if (hello->cursor.n > 0) welcome->resume = common_number(store, conn, cursor, &met);
+    welcome->refill = hello->cursor.n > welcome->resume;
+    list_histories(store, conn, met == cursor.history ? met : 0, histories, welcome);
+    return MG_OK;
+}
+
+/* --- chunks --- */
+
+struct outgoing {
+    struct mg_store *store;
+    struct mg_conn *conn;
+    const struct mg_peer *peer;
+    bool redact; /* some dossier has left a scope that the peer reads */
+    mg_status status;
+    struct mg_error *err;
+};
+
+static bool keep_group(void *context, const struct mg_group *group)
+{
+    struct outgoing *out = context;
+    uint32_t home = 0;
+    if (!group->has_dossier || out->status != MG_OK) return true;
+    out->status = mg_dossier_scope(out->store, out->conn, group->dossier, &home, out->err);
+    return home != 0 && mg_scopes_read(out->peer->scopes, out->peer->scope_count, out->conn->scopes[home].path);
+}
+
+static bool needs_redaction(struct outgoing *out, const struct mg_commit *commit)
+{
+    struct mg_mp_reader in;
+    bool needs = false;
+    if (!out->redact) return false;
+    mg_mp_read(&in, commit->body.data, commit->body.len);
+    uint32_t groups = mg_mp_get_array(&in, GROUPS_MAX);
+    for (uint32_t g = 0; g < groups && in.error == NULL && !needs; g++) {
+        struct mg_group group;
+        mg_group_read(&in, commit->has_salt, &group);
+        for (uint32_t i = 0; i < group.op_count; i++) mg_mp_skip(&in);
+        needs = group.present && !keep_group(out, &group);
+    }
+    return needs;
+}
+
+static bool send_commit(void *context, const struct mg_commit *commit, struct mg_buf *bytes)
+{
+    struct outgoing *out = context;
+    if (!mg_scopes_read(out->peer->scopes, out->peer->scope_count, commit->scope)) return false;
+    if (!needs_redaction(out, commit)) {
+        mg_commit_write(bytes, commit);
+        return true;
+    }
+    struct mg_commit redacted = *commit;
+    struct mg_buf body;
+    mg_buf_init(&body, 2 * MG_CHUNK_RAW_MAX);
+    mg_commit_redact(commit, keep_group, out, &body);
+    redacted.has_salt = false;
+    redacted.body = mg_buf_bytes(&body);
+    mg_commit_write(bytes, &redacted);
+    mg_buf_free(&body);
+    return true;
+}
+
+static mg_status put_batch(struct outgoing *out, const struct mg_batch_row *row, struct mg_buf *items, uint32_t *count)
+{
+    struct mg_buf commits;
+    uint32_t sent = 0;
+    bool own = memcmp(row->batch.node, out->peer->node, MG_ID_LEN) == 0 && row->batch.incarnation == out->peer->incarnation;
+    if (own) return MG_OK;
+    mg_buf_init(&commits, 2 * MG_CHUNK_RAW_MAX);
+    mg_status status = mg_log_write(out->conn, row->author, row->batch.first_seq, row->batch.last_seq, send_commit, out, &commits, &sent, out->err);
+    if (status == MG_OK) status = out->status;
+    if (status == MG_OK && sent > 0) {
+        mg_mp_put_array(items, 2);
+        mg_mp_put_uint(items, ITEM_BATCH);
+        mg_batch_write_head(items, &row->batch, sent);
+        mg_buf_put(items, commits.data, commits.len);
+        (*count)++;
+    }
+    mg_buf_free(&commits);
+    return status;
+}
+
+struct route {
+    uint8_t dossier[MG_ID_LEN];
+    uint32_t source, target;
+    bool moved;
+};
+
+static mg_status list_routes(struct mg_conn *conn, uint64_t from, uint64_t to, struct mg_buf *routes, struct mg_error *err)
+{
+    mg_status status;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_ROUTES);
+    sqlite3_bind_int64(stmt, 1, (int64_t)from);
+    sqlite3_bind_int64(stmt, 2, (int64_t)to);
+    while (mg_step(conn, stmt, &status, err) > 0) {
+        struct route route = {.source = (uint32_t)sqlite3_column_int64(stmt, 1), .target = (uint32_t)sqlite3_column_int64(stmt, 2),
+                              .moved = sqlite3_column_int(stmt, 3) != 0};
+        memcpy(route.dossier, sqlite3_column_blob(stmt, 0), MG_ID_LEN);
+        mg_buf_put(routes, &route, sizeof route);
+    }
+    return status;
+}
+
+static mg_status put_route(struct outgoing *out, const struct route *route, struct mg_buf *items, uint32_t *count)
+{
+    const struct mg_peer *peer = out->peer;
+    uint32_t home = 0;
+    mg_status status = mg_dossier_scope(out->store, out->conn, route->dossier, &home, out->err);
+    if (status != MG_OK || home == 0) return status;
+    bool reads_home = mg_scopes_read(peer->scopes, peer->scope_count, out->conn->scopes[home].path);
+    bool reads_source = mg_scopes_read(peer->scopes, peer->scope_count, out->conn->scopes[route->source].path);
+    if (reads_home && !reads_source) {
+        mg_mp_put_array(items, 2);
+        mg_mp_put_uint(items, ITEM_TRANSFER);
+        (*count)++;
+        return mg_transfer_write(out->store, out->conn, route->dossier, items, out->err);
+    }
+    if (reads_home || !reads_source || !route->moved) return MG_OK;
+    mg_mp_put_array(items, 2);
+    mg_mp_put_uint(items, ITEM_EVICT);
+    mg_mp_put_array(items, 1);
+    mg_mp_put_bin(items, route->dossier, MG_ID_LEN);
+    (*count)++;
+    return MG_OK;
+}
+
+static mg_status put_routes(struct outgoing *out, uint64_t from, uint64_t to, struct mg_buf *items, uint32_t *count)
+{
+    struct mg_buf routes;
+    mg_buf_init(&routes, 64 * 1024 * 1024);
+    mg_status status = list_routes(out->conn, from, to, &routes, out->err);
+    for (size_t at = 0; status == MG_OK && at < routes.len; at += sizeof(struct route)) {
+        struct route route;
+        memcpy(&route, routes.data + at, sizeof route);
+        /* Once a chunk is enough: a transfer carries what the dossier is now. */
+        bool seen = false;
+        for (size_t before = 0; before < at && !seen; before += sizeof route) {
+            struct route other;
+            memcpy(&other, routes.data + before, sizeof other);
+            seen = memcmp(other.dossier, route.dossier, MG_ID_LEN) == 0 && other.source == route.source && other.moved == route.moved;
+        }
+        if (!seen) status = put_route(out, &route, items, count);
+    }
+    mg_buf_free(&routes);
+    return status;
+}
+
+static mg_status peer_has_departures(struct outgoing *out)
+{
+    for (uint32_t s = 1; s < out->conn->scope_count; s++) {
+        if (!mg_scopes_read(out->peer->scopes, out->peer->scope_count, out->conn->scopes[s].path)) continue;
+        mg_status status;
+        sqlite3_stmt *stmt = mg_sql(out->conn, MG_SQL_ROUTE_LEFT);
+        sqlite3_bind_int64(stmt, 1, s);
+        if (mg_step(out->conn, stmt, &status, out->err) > 0) out->redact = true;
+        sqlite3_reset(stmt);
+        if (status != MG_OK) return status;
+    }
+    return MG_OK;
+}
+
+static mg_status fill_end(struct mg_store *store, const struct mg_peer *peer, uint64_t position, struct mg_end *end)
+{
+    struct mg_conn *conn = &store->remote;
+    uint8_t hash[MG_HASH_LEN];
+    memset(end, 0, sizeof *end);
+    end->cursor = (struct mg_position){conn->lineage.histories[store->history_running].id, position};
+    end->hub_time = store->env.now_ms(store->env.context);
+    end->digest_count = mg_digests_of(conn, peer->scopes, peer->scope_count, false, end->digests);
+    mg_end_hash(peer->node, end, hash);
+    crypto_sign_detached(end->signature, NULL, hash, sizeof hash, store->id.sign_secret);
+    return MG_OK;
+}
+
+mg_status mg_hub_chunk(struct mg_store *store, const struct mg_peer *peer, uint64_t *position, size_t max_bytes, struct mg_buf *bytes,
+                       struct mg_end *end, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    struct outgoing out = {.store = store, .conn = conn, .peer = peer, .err = err};
+    struct mg_buf items;
+    uint32_t count = 0;
+    uint64_t at = *position;
+    mg_buf_init(&items, 16 * 1024 * 1024);
+    mg_status status = sequence_own(store, err);
+    if (status == MG_OK) status = peer_has_departures(&out);
+    while (status == MG_OK) {
+        struct mg_batch_row row;
+        size_t before = items.len;
+        uint32_t count_before = count;
+        sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_BATCH_AFTER);
+        sqlite3_bind_int64(stmt, 1, (int64_t)at);
+        if (mg_step(conn, stmt, &status, err) <= 0) break;
+        status = mg_batch_row_read(conn, stmt, &row, err);
+        if (status == MG_OK) status = put_batch(&out, &row, &items, &count);
+        uint64_t first = row.batch.receipt.first_n, last = row.last_n;
+        sqlite3_reset(stmt);
+        if (status == MG_OK) status = put_routes(&out, first, last, &items, &count);
+        if (status != MG_OK) break;
+        if (items.len > max_bytes && before > 0) { /* the next chunk's */
+            items.len = before;
+            count = count_before;
+            break;
+        }
+        at = last;
+    }
+    if (status == MG_OK && count > 0) {
+        mg_mp_put_array(bytes, 3);
+        mg_mp_put_uint(bytes, conn->lineage.histories[store->history_running].id);
+        mg_mp_put_uint(bytes, at);
+        mg_mp_put_array(bytes, count);
+        mg_buf_put(bytes, items.data, items.len);
+    } else if (status == MG_OK) {
+        status = fill_end(store, peer, at, end);
+    }
+    if (status == MG_OK && items.failed) status = mg_fail(err, MG_FAILED, "a dossier is too large to travel");
+    if (status == MG_OK) *position = at;
+    mg_buf_free(&items);
+    return status;
+}
+
+mg_status mg_hub_ack(struct mg_store *store, const struct mg_peer *peer, const struct mg_position *cursor, bool complete, bool digests_agree,
+                     uint64_t waiting, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_PEER_ACK);
+    sqlite3_bind_blob(stmt, 1, peer->node, MG_ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, (int64_t)peer->incarnation);
+    sqlite3_bind_int64(stmt, 3, mg_history_known(conn, cursor->history));
+    sqlite3_bind_int64(stmt, 4, (int64_t)cursor->n);
+    mg_status status = mg_run(conn, stmt, err);
+    if (status != MG_OK || !complete) return status;
+    stmt = mg_sql(conn, MG_SQL_PEER_DONE);
+    sqlite3_bind_blob(stmt, 1, peer->node, MG_ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, store->env.now_ms(store->env.context));
+    sqlite3_bind_int64(stmt, 3, (int64_t)waiting);
+    sqlite3_bind_int(stmt, 4, digests_agree);
+    return mg_run(conn, stmt, err);
+}

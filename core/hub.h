@@ -1,0 +1,103 @@
+/*
+ * hub.h - the hub's side of replication, as operations on its store.
+ *
+ * One sequence of every commit. A history is one run of maillaged: it starts with a
+ * random id and continues its parent after the last number in the database, so a hub
+ * restored from an old copy can never issue a number of a history twice: it is in a
+ * new one. All run inside mg_apply_begin/mg_apply_commit unless they say "reads";
+ * many sessions' calls may share one transaction (group commit).
+ */
+#ifndef MG_CORE_HUB_H
+#define MG_CORE_HUB_H
+
+#include "core/replica.h"
+
+struct mg_peer {
+    uint8_t node[MG_ID_LEN];
+    char name[MG_NAME_MAX + 1];
+    char scopes[MG_SCOPES_MAX][MG_SCOPE_MAX + 1]; /* granted */
+    int scope_count;
+    uint64_t incarnation; /* of this session */
+};
+
+/* Begins a new history: once, when maillaged starts. */
+mg_status mg_hub_start(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
+
+/* The enrolled node with this Noise key; MG_DENIED with the reason (unknown, revoked). Reads. */
+mg_status mg_hub_admit(struct mg_store *store, const uint8_t noise_public[MG_KEY_LEN], struct mg_peer *peer,
+                       struct mg_error *err) MG_MUST_CHECK;
+
+/* Answers HELLO. LINEAGE (may be NULL) is what the node sent when asked. HISTORIES: room for
+ * MG_HISTORIES_MAX, to which WELCOME points. Sets peer->incarnation. */
+mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struct mg_hello *hello,
+                       const struct mg_history *lineage, int lineage_count, struct mg_history *histories,
+                       struct mg_welcome *welcome, struct mg_error *err) MG_MUST_CHECK;
+
+/* Sequences a batch: verifies chains, signature and grants, numbers, merges. RECEIPT gets the
+ * signed receipt, also when the batch was known (then the first one's, byte-identical).
+ * *FORK_BASE: UINT64_MAX, or the seq after which the hub holds other commits under that
+ * incarnation: nothing was stored and RECEIPT is empty. MG_BAD_BYTES: forged; nothing was stored. */
+mg_status mg_hub_sequence(struct mg_store *store, const struct mg_peer *peer, struct mg_bytes batch, bool refill,
+                          struct mg_buf *receipt, uint64_t *fork_base, struct mg_error *err) MG_MUST_CHECK;
+
+/* The next chunk for PEER after *POSITION (a number of the present lineage): raw bytes, at most
+ * MAX_BYTES, and *POSITION moved to its end. OUT stays empty when there is nothing for this peer;
+ * then END is filled (with *POSITION moved to the hub's last number). Reads. */
+mg_status mg_hub_chunk(struct mg_store *store, const struct mg_peer *peer, uint64_t *position, size_t max_bytes,
+                       struct mg_buf *out, struct mg_end *end, struct mg_error *err) MG_MUST_CHECK;
+
+/* The peer holds everything up to CURSOR durably; at the end of a session COMPLETE with its digests. */
+mg_status mg_hub_ack(struct mg_store *store, const struct mg_peer *peer, const struct mg_position *cursor,
+                     bool complete, bool digests_agree, uint64_t waiting, struct mg_error *err) MG_MUST_CHECK;
+
+/* --- enrolment --- */
+
+enum { MG_INVITE_ID_LEN = 8, MG_INVITE_SECRET_LEN = 32 };
+
+/* One line of text that a person carries: who to call and the one-time secret. [P 3.4] */
+struct mg_invitation {
+    char hub_address[128];
+    uint8_t hub_noise[MG_KEY_LEN];
+    uint8_t id[MG_INVITE_ID_LEN];
+    uint8_t secret[MG_INVITE_SECRET_LEN];
+    int64_t expires; /* ms; told to the node so that it can say so; the hub decides */
+};
+
+mg_status mg_invitation_encode(const struct mg_invitation *invitation, char *text, size_t size,
+                               struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_invitation_decode(const char *text, struct mg_invitation *invitation, struct mg_error *err) MG_MUST_CHECK;
+
+/* Makes an invitation for a node NAME with SCOPES (antenna scopes that exist), valid for LIFETIME_MS.
+ * Its own transaction. */
+mg_status mg_hub_invite(struct mg_store *store, const char *name, const char *const *scopes, int scope_count,
+                        const char *hub_address, int64_t lifetime_ms, struct mg_invitation *invitation,
+                        struct mg_error *err) MG_MUST_CHECK;
+
+/* The invitation's secret, for XKpsk3. MG_DENIED: unknown, expired. Reads. */
+mg_status mg_hub_invited(struct mg_store *store, const uint8_t id[MG_INVITE_ID_LEN],
+                         uint8_t secret[MG_INVITE_SECRET_LEN], struct mg_error *err) MG_MUST_CHECK;
+
+/* Uses it: registers the node in the replicated table `node`. The same keys again: the same answer
+ * (the link may have broken before it arrived); other keys: MG_DENIED. BIRTH gets what the node
+ * must know: name, scopes, hub's node id, name and keys. */
+mg_status mg_hub_enrol(struct mg_store *store, const uint8_t id[MG_INVITE_ID_LEN],
+                       const uint8_t noise_public[MG_KEY_LEN], const uint8_t sign_public[MG_KEY_LEN],
+                       struct mg_birth *birth, struct mg_error *err) MG_MUST_CHECK;
+
+/* Revokes by name or id. Its own transaction. MG_USAGE: no such node. */
+mg_status mg_hub_revoke(struct mg_store *store, const char *name, struct mg_error *err) MG_MUST_CHECK;
+
+/* `hub nodes`: one call a node, by id. */
+struct mg_node_standing {
+    uint8_t node[MG_ID_LEN];
+    const char *name;
+    const char *scopes; /* space separated */
+    const char *state;  /* active, revoked, invited, expired */
+    int64_t last_sync;  /* ms, hub's clock; 0: never */
+    int64_t waiting;    /* what the node said it still owed at its last session; -1: unknown */
+    bool digests_agree;
+};
+mg_status mg_hub_nodes(struct mg_store *store, void (*each)(void *context, const struct mg_node_standing *node),
+                       void *context, struct mg_error *err) MG_MUST_CHECK;
+
+#endif

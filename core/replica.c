@@ -1,0 +1,567 @@
+/*
+ * replica.c - the node's side of replication. See replica.h.
+ */
+#include "core/replica.h"
+
+#include <string.h>
+
+#include "core/engine.h"
+
+enum { ITEM_BATCH = 0, ITEM_TRANSFER = 1, ITEM_EVICT = 2, ITEMS_MAX = 4096 };
+
+static mg_status self_author(struct mg_store *store, struct mg_conn *conn, uint32_t *author, struct mg_error *err)
+{
+    return mg_author_find(conn, store->id.node, store->id.incarnation, author, err);
+}
+
+/* The hash of one's own commit SEQ; zeros for 0 or when it is not there. */
+static mg_status own_hash(struct mg_conn *conn, uint32_t author, uint64_t seq, uint8_t hash[MG_HASH_LEN], struct mg_error *err)
+{
+    mg_status status;
+    memset(hash, 0, MG_HASH_LEN);
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_COMMIT_BY_DOT);
+    sqlite3_bind_int64(stmt, 1, author);
+    sqlite3_bind_int64(stmt, 2, (int64_t)seq);
+    if (mg_step(conn, stmt, &status, err) <= 0) return status;
+    if (sqlite3_column_bytes(stmt, 1) == MG_HASH_LEN) memcpy(hash, sqlite3_column_blob(stmt, 1), MG_HASH_LEN);
+    sqlite3_reset(stmt);
+    return MG_OK;
+}
+
+mg_status mg_replica_hello(struct mg_store *store, struct mg_hello *hello, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    uint32_t author;
+    struct mg_mark cursor;
+    uint8_t hash[MG_HASH_LEN];
+    memset(hello, 0, sizeof *hello);
+    hello->schema_version = store->schema->version;
+    hello->incarnation = store->id.incarnation;
+    mg_status status = self_author(store, conn, &author, err);
+    if (status == MG_OK) status = mg_cursor_get(conn, &cursor, err);
+    if (status == MG_OK) status = mg_author_acked(conn, author, &hello->acked_seq, err);
+    if (status == MG_OK) status = mg_author_last(conn, author, &hello->last_seq, err);
+    if (status == MG_OK) status = own_hash(conn, author, hello->acked_seq, hash, err);
+    if (status != MG_OK) return status;
+    memcpy(hello->acked_hash, hash, MG_SHORT_HASH_LEN);
+    if (cursor.n > 0) hello->cursor = (struct mg_position){conn->lineage.histories[cursor.history].id, cursor.n};
+    return MG_OK;
+}
+
+mg_status mg_replica_lineage(struct mg_store *store, struct mg_history *histories, int *count, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    struct mg_mark cursor;
+    *count = 0;
+    mg_status status = mg_cursor_get(conn, &cursor, err);
+    if (status != MG_OK) return status;
+    struct mg_history path[MG_HISTORIES_MAX];
+    int length = 0;
+    for (uint32_t h = cursor.history; h != 0 && length < MG_HISTORIES_MAX; h = conn->lineage.histories[h].parent) {
+        const struct mg_ancestor *at = &conn->lineage.histories[h];
+        path[length++] = (struct mg_history){at->id, at->parent != 0 ? conn->lineage.histories[at->parent].id : 0, at->fork};
+    }
+    for (int i = 0; i < length; i++) histories[i] = path[length - 1 - i];
+    *count = length;
+    return MG_OK;
+}
+
+/* --- incarnations --- */
+
+/* Rows whose hash names a commit that got another name: counted again. */
+static mg_status recount_rows(struct mg_store *store, struct mg_conn *conn, struct mg_bytes body, bool has_salt, struct mg_error *err)
+{
+    struct mg_mp_reader in;
+    mg_status status = MG_OK;
+    mg_mp_read(&in, body.data, body.len);
+    uint32_t groups = mg_mp_get_array(&in, UINT32_MAX);
+    for (uint32_t g = 0; status == MG_OK && g < groups; g++) {
+        struct mg_group group;
+        mg_group_read(&in, has_salt, &group);
+        for (uint32_t i = 0; status == MG_OK && i < group.op_count; i++) {
+            struct mg_op op;
+            struct mg_stored_row stored;
+            mg_op_read(&in, store->schema, &op);
+            if (in.error != NULL) return mg_fail(err, MG_STORAGE, "the log is damaged: %s; restore a backup", in.error);
+            status = mg_row_load(store, conn, op.table, op.id, &stored, err);
+            if (status != MG_OK) return status;
+            if (stored.hash != 0) status = mg_row_save(store, conn, &stored, err);
+            mg_row_release(&stored);
+        }
+    }
+    return status;
+}
+
+/* One commit after BASE as the next of the new incarnation. */
+static mg_status rename_commit(struct mg_store *store, struct mg_conn *conn, uint32_t from, uint32_t to, uint64_t base, uint64_t old_seq,
+                               uint64_t new_seq, struct mg_buf *bodies, struct mg_error *err)
+{
+    struct mg_commit commit;
+    uint8_t previous[MG_HASH_LEN], hash[MG_HASH_LEN];
+    uint64_t chain_seq;
+    uint32_t scope;
+    mg_status status;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_COMMIT_FULL);
+    sqlite3_bind_int64(stmt, 1, from);
+    sqlite3_bind_int64(stmt, 2, (int64_t)old_seq);
+    sqlite3_bind_int64(stmt, 3, (int64_t)old_seq);
+    if (mg_step(conn, stmt, &status, err) <= 0) return status;
+    int64_t ord = sqlite3_column_int64(stmt, 0);
+    mg_commit_row_read(conn, stmt, &commit);
+    commit.seq = new_seq;
+    status = mg_scope_find(conn, commit.scope, &scope, err);
+    if (status == MG_OK) status = mg_chain_head(conn, to, scope, &chain_seq, previous, err);
+    commit.has_base = chain_seq == 0;
+    commit.base_incarnation = conn->lineage.authors[from].incarnation;
+    commit.base_seq = base;
+    if (status == MG_OK) status = mg_commit_hash(store->id.node, conn->lineage.authors[to].incarnation, &commit, previous, hash, err);
+    uint64_t body_len = commit.body.len;
+    uint8_t salted = commit.has_salt;
+    mg_buf_put(bodies, &body_len, sizeof body_len);
+    mg_buf_put(bodies, &salted, sizeof salted);
+    mg_buf_put(bodies, commit.body.data, commit.body.len);
+    sqlite3_reset(stmt);
+    if (status == MG_OK && bodies->failed) status = mg_fail(err, MG_FAILED, "too much was written since the last session to go on under a new incarnation at once");
+    if (status != MG_OK) return status;
+    stmt = mg_sql(conn, MG_SQL_COMMIT_REDOT);
+    sqlite3_bind_int64(stmt, 1, ord);
+    sqlite3_bind_int64(stmt, 2, to);
+    sqlite3_bind_int64(stmt, 3, (int64_t)new_seq);
+    if (commit.has_base) {
+        sqlite3_bind_int64(stmt, 4, (int64_t)commit.base_incarnation);
+        sqlite3_bind_int64(stmt, 5, (int64_t)commit.base_seq);
+    } else {
+        sqlite3_bind_null(stmt, 4);
+        sqlite3_bind_null(stmt, 5);
+    }
+    sqlite3_bind_blob(stmt, 6, hash, MG_HASH_LEN, SQLITE_STATIC);
+    status = mg_run(conn, stmt, err);
+    if (status == MG_OK) status = mg_chain_set(conn, to, scope, new_seq, hash, err);
+    struct mg_stub *stub;
+    if (status == MG_OK) status = mg_stub_get(conn, ord, &stub, err);
+    if (status != MG_OK) return status;
+    stub->author = to;
+    stub->seq = new_seq;
+    return MG_OK;
+}
+
+/* The old incarnation's chains end at BASE again. */
+static mg_status cut_chains(struct mg_conn *conn, uint32_t author, uint64_t base, struct mg_error *err)
+{
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_CHAIN_DROP);
+    sqlite3_bind_int64(stmt, 1, author);
+    mg_status status = mg_run(conn, stmt, err);
+    for (uint32_t s = 1; status == MG_OK && s < conn->scope_count; s++) {
+        stmt = mg_sql(conn, MG_SQL_CHAIN_BEFORE);
+        sqlite3_bind_int64(stmt, 1, author);
+        sqlite3_bind_int64(stmt, 2, s);
+        sqlite3_bind_int64(stmt, 3, (int64_t)base + 1);
+        if (mg_step(conn, stmt, &status, err) <= 0) continue;
+        uint8_t hash[MG_HASH_LEN];
+        uint64_t seq = (uint64_t)sqlite3_column_int64(stmt, 0);
+        memcpy(hash, sqlite3_column_blob(stmt, 1), MG_HASH_LEN);
+        sqlite3_reset(stmt);
+        status = mg_chain_set(conn, author, s, seq, hash, err);
+    }
+    return status;
+}
+
+mg_status mg_replica_fork(struct mg_store *store, uint64_t base, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    uint32_t from, to;
+    uint64_t last;
+    struct mg_buf bodies;
+    mg_status status = self_author(store, conn, &from, err);
+    if (status == MG_OK) status = mg_author_last(conn, from, &last, err);
+    if (status != MG_OK) return status;
+    if (base > last) base = last;
+    uint64_t incarnation = mg_random_u63(store);
+    status = mg_author_find(conn, store->id.node, incarnation, &to, err);
+    if (status == MG_OK && last > 0) status = mg_author_continue(conn, to, store->id.incarnation, base, err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "incarnation", (int64_t)incarnation, err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "fork_when_acked", 0, err);
+    if (status != MG_OK) return status;
+    mg_buf_init(&bodies, 256 * 1024 * 1024);
+    for (uint64_t seq = base + 1; status == MG_OK && seq <= last; seq++)
+        status = rename_commit(store, conn, from, to, base, seq, seq - base, &bodies, err);
+    if (status == MG_OK) status = cut_chains(conn, from, base, err);
+    for (size_t at = 0; status == MG_OK && at + 9 <= bodies.len;) {
+        uint64_t len;
+        memcpy(&len, bodies.data + at, sizeof len);
+        bool salted = bodies.data[at + 8];
+        status = recount_rows(store, conn, (struct mg_bytes){bodies.data + at + 9, (size_t)len}, salted, err);
+        at += 9 + (size_t)len;
+    }
+    mg_buf_free(&bodies);
+    if (status == MG_OK) store->id.incarnation = incarnation;
+    return status;
+}
+
+mg_status mg_replica_welcome(struct mg_store *store, const struct mg_welcome *welcome, uint64_t *push_from, bool *forked,
+                             struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    uint32_t author;
+    uint64_t last, acked;
+    uint8_t hash[MG_HASH_LEN];
+    *forked = false;
+    mg_status status = MG_OK;
+    for (int i = 0; status == MG_OK && i < welcome->history_count; i++) status = mg_history_learn(conn, &welcome->histories[i], err);
+    if (status == MG_OK) status = self_author(store, conn, &author, err);
+    if (status == MG_OK) status = mg_author_last(conn, author, &last, err);
+    if (status == MG_OK) status = mg_author_acked(conn, author, &acked, err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "skew_ms", store->env.now_ms(store->env.context) - welcome->hub_time, err);
+    if (status != MG_OK) return status;
+    /* Where the hub's lineage and ours part: what mg_replica_refill gives back lies beyond. */
+    int64_t newest = welcome->history_count > 0 ? mg_history_known(conn, welcome->histories[welcome->history_count - 1].id) : 0;
+    status = mg_meta_set_int(conn, "welcome_history", newest, err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "welcome_resume", (int64_t)welcome->resume, err);
+    if (status != MG_OK) return status;
+    uint64_t known = welcome->known_seq;
+    *push_from = known < acked ? known : acked;
+    if (known > last) {
+        /* The hub has commits of this incarnation that we lost, or that a copy of this directory made. */
+        if (last > acked) return mg_meta_set_int(conn, "fork_when_acked", 1, err);
+        *forked = true;
+        *push_from = 0;
+        return mg_replica_fork(store, last, err);
+    }
+    if (known == 0) return MG_OK;
+    status = own_hash(conn, author, known, hash, err);
+    if (status == MG_OK && memcmp(hash, welcome->known_hash, MG_SHORT_HASH_LEN) != 0) *push_from = 0; /* the hub will say where they part */
+    return status;
+}
+
+/* --- pushing --- */
+
+/* A batch that has a receipt goes again as it went first, receipt and all: a restored hub wants it. */
+static mg_status write_kept(struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_buf *out, uint64_t *last, struct mg_error *err)
+{
+    struct mg_batch_row row;
+    struct mg_buf commits;
+    uint32_t count;
+    mg_status status = mg_batch_row_read(conn, stmt, &row, err);
+    mg_buf_init(&commits, 2 * MG_CHUNK_RAW_MAX);
+    if (status == MG_OK) status = mg_log_write(conn, row.author, row.batch.first_seq, row.batch.last_seq, NULL, NULL, &commits, &count, err);
+    if (status == MG_OK) {
+        mg_batch_write_head(out, &row.batch, count);
+        mg_buf_put(out, commits.data, commits.len);
+        *last = row.batch.last_seq;
+    }
+    mg_buf_free(&commits);
+    return status;
+}
+
+mg_status mg_replica_batch(struct mg_store *store, uint64_t after, size_t max_bytes, struct mg_buf *out, uint64_t *last, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    uint32_t author;
+    uint64_t acked;
+    struct mg_batch batch;
+    struct mg_buf heads;
+    mg_status status = self_author(store, conn, &author, err);
+    if (status == MG_OK) status = mg_author_acked(conn, author, &acked, err);
+    *last = after;
+    if (status != MG_OK) return status;
+    if (after < acked) {
+        sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_BATCH_AT);
+        sqlite3_bind_int64(stmt, 1, author);
+        sqlite3_bind_int64(stmt, 2, (int64_t)after + 1);
+        if (mg_step(conn, stmt, &status, err) > 0) {
+            status = write_kept(conn, stmt, out, last, err);
+            sqlite3_reset(stmt);
+            return status;
+        }
+        if (status != MG_OK) return status;
+    }
+    mg_buf_init(&heads, 16 * 1024);
+    status = mg_own_batch(store, conn, author, after, max_bytes, out, &heads, &batch, err);
+    *last = batch.last_seq;
+    mg_buf_free(&heads);
+    return status;
+}
+
+mg_status mg_replica_refill(struct mg_store *store, uint64_t *position, size_t max_bytes, struct mg_buf *out, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    (void)max_bytes; /* one batch at a time: each fits a message by birth */
+    mg_status status;
+    uint32_t author;
+    status = self_author(store, conn, &author, err);
+    if (status != MG_OK) return status;
+    int64_t newest;
+    status = mg_meta_int(conn, "welcome_history", &newest, 0, err);
+    if (status != MG_OK) return status;
+    int64_t resume;
+    status = mg_meta_int(conn, "welcome_resume", &resume, 0, err);
+    struct mg_mark reached = {(uint32_t)newest, (uint64_t)resume};
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_BATCH_LOST);
+    sqlite3_bind_int64(stmt, 1, (int64_t)*position);
+    bool sent = false;
+    while (status == MG_OK && !sent && mg_step(conn, stmt, &status, err) > 0) {
+        struct mg_batch_row row;
+        uint64_t last;
+        status = mg_batch_row_read(conn, stmt, &row, err);
+        if (status != MG_OK) break;
+        *position = (uint64_t)row.b;
+        struct mg_mark number = {row.history, row.last_n};
+        if (row.author == author || (newest != 0 && mg_covers(&conn->lineage, reached, number))) continue;
+        status = write_kept(conn, stmt, out, &last, err);
+        sent = true;
+    }
+    sqlite3_reset(stmt);
+    if (status == MG_OK && !sent) *position = UINT64_MAX;
+    return status;
+}
+
+/* [P 4.3] receipts = [[node, incarnation, first_seq, last_seq, heads, receipt], ...] */
+static mg_status take_receipt(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, bool *choose_again, struct mg_error *err)
+{
+    struct mg_batch batch;
+    memset(&batch, 0, sizeof batch);
+    mg_mp_expect_array(in, 6);
+    mg_mp_get_bin_exact(in, batch.node, MG_ID_LEN);
+    batch.incarnation = mg_mp_get_uint(in);
+    batch.first_seq = mg_mp_get_uint(in);
+    batch.last_seq = mg_mp_get_uint(in);
+    batch.heads = mg_mp_skip(in);
+    mg_receipt_read(in, &batch.receipt);
+    if (in->error != NULL || batch.first_seq == 0 || batch.last_seq < batch.first_seq || batch.last_seq - batch.first_seq > 8192)
+        return mg_fail(err, MG_BAD_BYTES, "a receipt is damaged");
+    if (!mg_receipt_signed(&batch, &batch.receipt, store->id.hub_sign))
+        return mg_fail(err, MG_BAD_BYTES, "a receipt is not signed by the hub");
+    if (memcmp(batch.node, store->id.node, MG_ID_LEN) != 0) return MG_OK; /* [P 5.4] of a batch that we gave back for another */
+    uint32_t author;
+    uint64_t last;
+    mg_status status = mg_author_find(conn, batch.node, batch.incarnation, &author, err);
+    if (status == MG_OK) status = mg_author_last(conn, author, &last, err);
+    if (status != MG_OK || last < batch.last_seq) return status; /* of commits that we lost: the hub sends them */
+    mg_batch_sign(&batch, store->id.sign_secret); /* deterministic: the signature that we sent */
+    return mg_batch_keep(store, conn, &batch, author, true, choose_again, err);
+}
+
+static mg_status fork_when_acked(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
+{
+    int64_t due;
+    uint32_t author;
+    uint64_t last, acked;
+    mg_status status = mg_meta_int(conn, "fork_when_acked", &due, 0, err);
+    if (status != MG_OK || due == 0) return status;
+    status = self_author(store, conn, &author, err);
+    if (status == MG_OK) status = mg_author_last(conn, author, &last, err);
+    if (status == MG_OK) status = mg_author_acked(conn, author, &acked, err);
+    return status == MG_OK && acked == last ? mg_replica_fork(store, last, err) : status;
+}
+
+mg_status mg_replica_receipt(struct mg_store *store, struct mg_bytes receipt, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    struct mg_mp_reader in;
+    bool choose_again = false;
+    mg_mp_read(&in, receipt.data, receipt.len);
+    uint32_t count = mg_mp_get_array(&in, 4096);
+    mg_status status = MG_OK;
+    for (uint32_t i = 0; status == MG_OK && i < count; i++) status = take_receipt(store, conn, &in, &choose_again, err);
+    if (status == MG_OK && !mg_mp_done(&in)) status = mg_fail(err, MG_BAD_BYTES, "a receipt is damaged");
+    if (status == MG_OK && choose_again) status = mg_choose_again(store, conn, err);
+    return status == MG_OK ? fork_when_acked(store, conn, err) : status;
+}
+
+/* --- pulling --- */
+
+static mg_status check_heads(struct mg_store *store, struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, struct mg_error *err)
+{
+    for (uint32_t s = 1; s < conn->scope_count; s++) {
+        uint64_t seq, chain_seq;
+        uint8_t hash[MG_HASH_LEN], chain[MG_HASH_LEN];
+        if (!mg_scope_held(&store->id, conn->scopes[s].path) || !mg_batch_head(batch, conn->scopes[s].path, &seq, hash)) continue;
+        mg_status status = mg_chain_head(conn, author, s, &chain_seq, chain, err);
+        if (status != MG_OK) return status;
+        if (chain_seq > seq) continue; /* a batch that we hold already */
+        if (chain_seq != seq || memcmp(hash, chain, MG_HASH_LEN) != 0)
+            return mg_fail(err, MG_BAD_BYTES, "commits of %s are not what their author signed", conn->scopes[s].path);
+    }
+    return MG_OK;
+}
+
+static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, bool *choose_again, struct mg_error *err)
+{
+    struct mg_batch batch;
+    struct mg_registered by;
+    bool found;
+    uint32_t author;
+    mg_batch_read(in, &batch);
+    if (in->error != NULL) return mg_fail(err, MG_BAD_BYTES, "a batch is damaged: %s", in->error);
+    mg_status status = mg_registry_get(store, conn, batch.node, &by, &found, err);
+    if (status != MG_OK) return status;
+    if (!found) return mg_fail(err, MG_BAD_BYTES, "the hub sent commits of a node that its registry does not know");
+    if (!mg_batch_signed(&batch, by.sign_key)) return mg_fail(err, MG_BAD_BYTES, "commits of %s carry a wrong signature", by.name);
+    if (batch.receipt.history == 0 || !mg_receipt_signed(&batch, &batch.receipt, store->id.hub_sign))
+        return mg_fail(err, MG_BAD_BYTES, "commits of %s lack the hub's receipt", by.name);
+    status = mg_author_find(conn, batch.node, batch.incarnation, &author, err);
+    uint64_t previous = batch.first_seq - 1;
+    for (uint32_t i = 0; status == MG_OK && i < batch.commit_count; i++) {
+        struct mg_commit commit;
+        char scope[MG_SCOPE_MAX + 1];
+        mg_commit_read(&batch.commits, &commit, scope);
+        if (batch.commits.error != NULL || commit.seq <= previous || commit.seq > batch.last_seq)
+            return mg_fail(err, MG_BAD_BYTES, "a batch is damaged");
+        previous = commit.seq;
+        status = mg_commit_take(store, conn, author, &by, &batch, &commit, mg_receipt_refuses(&batch.receipt, commit.seq), err);
+    }
+    if (status == MG_OK) status = check_heads(store, conn, &batch, author, err);
+    if (status == MG_OK)
+        status = mg_batch_keep(store, conn, &batch, author, batch.commit_count == batch.last_seq - batch.first_seq + 1, choose_again, err);
+    return status;
+}
+
+static mg_status take_evictions(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, struct mg_error *err)
+{
+    uint32_t count = mg_mp_get_array(in, ITEMS_MAX);
+    mg_status status = MG_OK;
+    for (uint32_t i = 0; status == MG_OK && i < count; i++) {
+        uint8_t dossier[MG_ID_LEN];
+        mg_mp_get_bin_exact(in, dossier, sizeof dossier);
+        if (in->error != NULL) return mg_fail(err, MG_BAD_BYTES, "a chunk is damaged");
+        status = mg_dossier_evict(store, conn, dossier, err);
+    }
+    return status;
+}
+
+/* Moves the cursor; where the hub has lost what we had read, that is remembered: commits made here
+ * have seen it all the same. */
+static mg_status advance(struct mg_store *store, struct mg_conn *conn, const struct mg_position *to, struct mg_error *err)
+{
+    struct mg_mark old, now = {0, to->n};
+    (void)store;
+    mg_status status = mg_history_find(conn, to->history, &now.history, err);
+    if (status == MG_OK) status = mg_cursor_get(conn, &old, err);
+    if (status != MG_OK) return status;
+    if (old.n > 0 && !mg_covers(&conn->lineage, now, old)) {
+        uint8_t tails[12 * MG_SEEN_MAX];
+        size_t len;
+        status = mg_meta_bytes(conn, "tails", tails + 12, sizeof tails - 12, &len, err);
+        if (status == MG_OK && len > 12 * (MG_SEEN_MAX - 2)) len = 12 * (MG_SEEN_MAX - 2);
+        for (int i = 0; i < 4; i++) tails[i] = (uint8_t)(old.history >> (24 - 8 * i));
+        for (int i = 0; i < 8; i++) tails[4 + i] = (uint8_t)(old.n >> (56 - 8 * i));
+        if (status == MG_OK) status = mg_meta_set_bytes(conn, "tails", tails, len + 12, err);
+    }
+    return status == MG_OK ? mg_cursor_set(conn, now, err) : status;
+}
+
+mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct mg_position *cursor, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    struct mg_mp_reader in;
+    bool choose_again = false;
+    mg_mp_read(&in, chunk.data, chunk.len);
+    mg_mp_expect_array(&in, 3);
+    cursor->history = mg_mp_get_uint(&in);
+    cursor->n = mg_mp_get_uint(&in);
+    if (in.error != NULL || cursor->history == 0 || cursor->history > INT64_MAX || cursor->n > INT64_MAX)
+        return mg_fail(err, MG_BAD_BYTES, "a chunk is damaged");
+    uint32_t items = mg_mp_get_array(&in, ITEMS_MAX);
+    mg_status status = MG_OK;
+    for (uint32_t i = 0; status == MG_OK && i < items; i++) {
+        mg_mp_expect_array(&in, 2);
+        uint64_t kind = mg_mp_get_uint(&in);
+        if (in.error != NULL) break;
+        if (kind == ITEM_BATCH) status = take_batch(store, conn, &in, &choose_again, err);
+        else if (kind == ITEM_TRANSFER) status = mg_transfer_apply(store, conn, &in, err);
+        else if (kind == ITEM_EVICT) status = take_evictions(store, conn, &in, err);
+        else status = mg_fail(err, MG_BAD_BYTES, "a chunk holds something that this version does not know; install the hub's version");
+    }
+    if (status == MG_OK && !mg_mp_done(&in)) status = mg_fail(err, MG_BAD_BYTES, "a chunk is damaged");
+    if (status == MG_OK && choose_again) status = mg_choose_again(store, conn, err);
+    if (status == MG_OK) status = advance(store, conn, cursor, err);
+    if (status == MG_OK) status = mg_repair(store, conn, err);
+    return status;
+}
+
+/* --- the end --- */
+
+int mg_digests_of(const struct mg_conn *conn, const char scopes[][MG_SCOPE_MAX + 1], int count, bool all, struct mg_scope_digest *digests)
+{
+    int found = 0;
+    for (uint32_t s = 1; s < conn->scope_count && found < 3 * MG_SCOPES_MAX; s++) {
+        const struct mg_scope *scope = &conn->scopes[s];
+        if (!all && !mg_scopes_read(scopes, count, scope->path)) continue;
+        if (scope->rows == 0 && scope->digest == 0 && scope->path[0] != '\0' && all) continue; /* named, but never lived in */
+        int at = found++;
+        while (at > 0 && strcmp(digests[at - 1].scope, scope->path) > 0) {
+            digests[at] = digests[at - 1];
+            at--;
+        }
+        snprintf(digests[at].scope, sizeof digests[at].scope, "%s", scope->path);
+        for (int i = 0; i < MG_DIGEST_LEN; i++) digests[at].digest[i] = (uint8_t)(scope->digest >> (56 - 8 * i));
+    }
+    return found;
+}
+
+void mg_end_hash(const uint8_t node[MG_ID_LEN], const struct mg_end *end, uint8_t hash[MG_HASH_LEN])
+{
+    struct mg_hasher hasher;
+    mg_hash_start(&hasher, "maillage end v1", MG_HASH_LEN);
+    mg_hash_add(&hasher, node, MG_ID_LEN);
+    mg_hash_add_u64(&hasher, end->cursor.history);
+    mg_hash_add_u64(&hasher, end->cursor.n);
+    mg_hash_add_u64(&hasher, (uint64_t)end->hub_time);
+    for (int i = 0; i < end->digest_count; i++) {
+        mg_hash_add(&hasher, end->digests[i].scope, strlen(end->digests[i].scope) + 1);
+        mg_hash_add(&hasher, end->digests[i].digest, MG_DIGEST_LEN);
+    }
+    mg_hash_end(&hasher, hash);
+}
+
+static bool same_digests(const struct mg_end *end, const struct mg_outcome *outcome)
+{
+    static const uint8_t zeros[MG_DIGEST_LEN];
+    /* A scope that one side has never heard of is an empty one. */
+    for (int i = 0; i < end->digest_count; i++) {
+        const uint8_t *ours = zeros;
+        for (int k = 0; k < outcome->digest_count; k++)
+            if (strcmp(outcome->digests[k].scope, end->digests[i].scope) == 0) ours = outcome->digests[k].digest;
+        if (memcmp(ours, end->digests[i].digest, MG_DIGEST_LEN) != 0) return false;
+    }
+    for (int k = 0; k < outcome->digest_count; k++) {
+        bool named = memcmp(outcome->digests[k].digest, zeros, MG_DIGEST_LEN) == 0;
+        for (int i = 0; i < end->digest_count; i++) named |= strcmp(outcome->digests[k].scope, end->digests[i].scope) == 0;
+        if (!named) return false;
+    }
+    return true;
+}
+
+mg_status mg_replica_end(struct mg_store *store, const struct mg_end *end, struct mg_outcome *outcome, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    uint8_t hash[MG_HASH_LEN];
+    mg_end_hash(store->id.node, end, hash);
+    if (crypto_sign_verify_detached(end->signature, hash, sizeof hash, store->id.hub_sign) != 0)
+        return mg_fail(err, MG_BAD_BYTES, "the hub's closing word carries a wrong signature");
+    mg_status status = advance(store, conn, &end->cursor, err);
+    if (status == MG_OK) status = mg_repair(store, conn, err);
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_WAITING);
+    memset(outcome, 0, sizeof *outcome);
+    outcome->cursor = end->cursor;
+    if (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) outcome->waiting = (uint64_t)sqlite3_column_int64(stmt, 0);
+    sqlite3_reset(stmt);
+    outcome->digest_count = mg_digests_of(conn, store->id.scopes, store->id.scope_count, false, outcome->digests);
+    outcome->digests_agree = same_digests(end, outcome);
+    if (status == MG_OK && outcome->waiting > 0) return MG_OK; /* made meanwhile: the fact is not established yet */
+    if (status == MG_OK) status = mg_meta_set_int(conn, "last_sync", store->env.now_ms(store->env.context), err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "last_agree", outcome->digests_agree, err);
+    if (status == MG_OK) status = mg_meta_set_bytes(conn, "last_failure", "", 0, err);
+    if (status == MG_OK) status = mg_meta_set_bytes(conn, "fact_signature", end->signature, MG_SIGN_LEN, err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "fact_time", end->hub_time, err);
+    return status;
+}
+
+mg_status mg_replica_failed(struct mg_store *store, mg_status why, const char *sentence, struct mg_error *err)
+{
+    (void)why;
+    size_t len = strlen(sentence);
+    if (len > 319) len = 319;
+    while (len > 0 && len == 319 && ((uint8_t)sentence[len] & 0xc0) == 0x80) len--;
+    return mg_meta_set_bytes(&store->remote, "last_failure", sentence, len, err);
+}

@@ -1,0 +1,599 @@
+/*
+ * rows.c - a row between its tables and its memory.
+ *
+ * The version record v of a row, beside its data (mg_v_T) or with it (mg_dead_T):
+ *
+ *   hash     8 bytes: what the row counts for in its scope's digest
+ *   head     varint: ordinal << 4 | flags
+ *   runs     only with FULL: varint count, then (varint columns, varint ordinal) each
+ *   scope    only for a dossier's head: varint, the scope in which it is counted
+ *
+ * Without FULL every column that is not NULL, and PRESENCE, was written by `ordinal`:
+ * a freshly inserted row costs ten bytes. With FULL, `ordinal` is PRESENCE's (0: never
+ * written) and the runs say the columns'; columns beyond them were never written.
+ *
+ * The hash is over what is visible and who wrote it, in names that mean the same on
+ * every replica [P 4.5]; the digest of a scope is the sum of its rows' hashes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine.h"
+
+enum { FLAG_FULL = 1, FLAG_SIBLINGS = 2, FLAG_DELETES = 4, FLAG_HELD = 8, RECORD_MAX = 8 + 12 * (MG_COLUMNS_MAX + 4) };
+
+struct mg_chunk {
+    struct mg_chunk *next;
+    uint8_t data[];
+};
+
+static uint8_t *keep_room(struct mg_stored_row *stored, size_t len)
+{
+    struct mg_chunk *chunk = malloc(sizeof *chunk + len);
+    mg_assert(chunk != NULL);
+    chunk->next = stored->chunks;
+    stored->chunks = chunk;
+    return chunk->data;
+}
+
+struct mg_value mg_row_keep(struct mg_stored_row *stored, const struct mg_value *value)
+{
+    struct mg_value kept = *value;
+    if (value->kind == MG_TEXT || value->kind == MG_BLOB) {
+        uint8_t *room = keep_room(stored, value->len);
+        if (value->len > 0) memcpy(room, value->data, value->len);
+        kept.data = room;
+    }
+    return kept;
+}
+
+void mg_row_release(struct mg_stored_row *stored)
+{
+    mg_row_free(&stored->row);
+    for (struct mg_chunk *chunk = stored->chunks; chunk != NULL;) {
+        struct mg_chunk *next = chunk->next;
+        free(chunk);
+        chunk = next;
+    }
+    stored->chunks = NULL;
+}
+
+/* --- the version record --- */
+
+static size_t put_varint(uint8_t *out, uint64_t value)
+{
+    size_t len = 0;
+    for (; value >= 0x80; value >>= 7) out[len++] = (uint8_t)(value | 0x80);
+    out[len++] = (uint8_t)value;
+    return len;
+}
+
+static bool get_varint(const uint8_t *data, size_t len, size_t *pos, uint64_t *value)
+{
+    *value = 0;
+    for (int shift = 0; shift < 63 && *pos < len; shift += 7) {
+        uint8_t byte = data[(*pos)++];
+        *value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) return true;
+    }
+    return false;
+}
+
+static int64_t ord_of(const struct mg_stub *stub) { return stub != NULL ? stub->ord : 0; }
+
+/* Every written cell, PRESENCE too, is the work of one commit, and no NULL was written. */
+static bool is_fresh(const struct mg_row *row)
+{
+    const struct mg_stub *by = row->by[MG_PRESENCE];
+    if (by == NULL) return false;
+    for (int i = 0; i < row->table->column_count; i++) {
+        if (row->values[i].kind == MG_NULL ? row->by[i] != NULL : row->by[i] != by) return false;
+    }
+    return true;
+}
+
+static size_t encode_record(const struct mg_stored_row *stored, bool is_head, uint8_t out[RECORD_MAX])
+{
+    const struct mg_row *row = &stored->row;
+    bool fresh = is_fresh(row);
+    uint64_t flags = (fresh ? 0u : FLAG_FULL) | (row->sibling_count > 0 ? FLAG_SIBLINGS : 0u) |
+                     (row->delete_count > 0 ? FLAG_DELETES : 0u) | (row->held ? FLAG_HELD : 0u);
+    size_t len = 0;
+    for (; len < 8; len++) out[len] = (uint8_t)(stored->hash >> (56 - 8 * len));
+    len += put_varint(out + len, (uint64_t)ord_of(row->by[MG_PRESENCE]) << 4 | flags);
+    if (!fresh) {
+        uint8_t runs[12 * MG_COLUMNS_MAX];
+        size_t runs_len = 0;
+        uint64_t count = 0;
+        int columns = row->table->column_count;
+        for (int i = 0; i < columns;) {
+            int end = i + 1;
+            while (end < columns && row->by[end] == row->by[i]) end++;
+            if (end == columns && row->by[i] == NULL) break;
+            runs_len += put_varint(runs + runs_len, (uint64_t)(end - i));
+            runs_len += put_varint(runs + runs_len, (uint64_t)ord_of(row->by[i]));
+            count++;
+            i = end;
+        }
+        len += put_varint(out + len, count);
+        memcpy(out + len, runs, runs_len);
+        len += runs_len;
+    }
+    if (is_head) len += put_varint(out + len, stored->scope);
+    mg_assert(len <= RECORD_MAX);
+    return len;
+}
+
+static mg_status damaged(struct mg_error *err)
+{
+    return mg_fail(err, MG_STORAGE, "a version record is damaged; restore a backup of the directory");
+}
+
+static mg_status decode_cells(struct mg_conn *conn, struct mg_row *row, const uint8_t *data, size_t len, size_t *pos,
+                              uint64_t presence, bool full, struct mg_error *err)
+{
+    struct mg_stub *stub = NULL;
+    mg_status status = presence > 0 ? mg_stub_get(conn, (int64_t)presence, &stub, err) : MG_OK;
+    if (status != MG_OK) return status;
+    row->by[MG_PRESENCE] = stub;
+    if (!full) {
+        for (int i = 0; i < row->table->column_count; i++)
+            if (row->values[i].kind != MG_NULL) row->by[i] = stub;
+        return MG_OK;
+    }
+    uint64_t runs;
+    int column = 0;
+    if (!get_varint(data, len, pos, &runs)) return damaged(err);
+    for (uint64_t i = 0; i < runs; i++) {
+        uint64_t columns, ord;
+        if (!get_varint(data, len, pos, &columns) || !get_varint(data, len, pos, &ord)) return damaged(err);
+        if (columns == 0 || columns > (uint64_t)(row->table->column_count - column)) return damaged(err);
+        stub = NULL;
+        if (ord > 0 && (status = mg_stub_get(conn, (int64_t)ord, &stub, err)) != MG_OK) return status;
+        for (uint64_t k = 0; k < columns; k++) row->by[column++] = stub;
+    }
+    return MG_OK;
+}
+
+static mg_status load_siblings(struct mg_conn *conn, struct mg_stored_row *stored, struct mg_error *err)
+{
+    struct mg_row *row = &stored->row;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_SIBLINGS);
+    sqlite3_bind_int64(stmt, 1, row->table_index);
+    sqlite3_bind_blob(stmt, 2, row->id, MG_ID_LEN, SQLITE_STATIC);
+    mg_status status;
+    while (mg_step(conn, stmt, &status, err) > 0) {
+        struct mg_stub *stub;
+        struct mg_value value = mg_column_value(stmt, 2);
+        int cell = sqlite3_column_int(stmt, 0);
+        if (cell < 0 || cell >= MG_CELLS) return damaged(err);
+        status = mg_stub_get(conn, sqlite3_column_int64(stmt, 1), &stub, err);
+        if (status != MG_OK) return status;
+        mg_row_add_sibling(row, cell, stub, mg_row_keep(stored, &value));
+    }
+    stored->had_siblings = true;
+    return status;
+}
+
+static mg_status load_deletes(struct mg_conn *conn, struct mg_stored_row *stored, struct mg_error *err)
+{
+    struct mg_row *row = &stored->row;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_DELETES);
+    sqlite3_bind_int64(stmt, 1, row->table_index);
+    sqlite3_bind_blob(stmt, 2, row->id, MG_ID_LEN, SQLITE_STATIC);
+    mg_status status;
+    while (mg_step(conn, stmt, &status, err) > 0) {
+        struct mg_stub *stub;
+        status = mg_stub_get(conn, sqlite3_column_int64(stmt, 0), &stub, err);
+        if (status != MG_OK) return status;
+        mg_row_add_delete(row, stub);
+    }
+    stored->had_deletes = true;
+    return status;
+}
+
+static mg_status decode_record(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, const uint8_t *data,
+                               size_t len, struct mg_error *err)
+{
+    struct mg_row *row = &stored->row;
+    size_t pos = 8;
+    uint64_t head, scope;
+    if (len < 9) return damaged(err);
+    for (int i = 0; i < 8; i++) stored->hash = stored->hash << 8 | data[i];
+    if (!get_varint(data, len, &pos, &head)) return damaged(err);
+    mg_status status = decode_cells(conn, row, data, len, &pos, head >> 4, head & FLAG_FULL, err);
+    if (status != MG_OK) return status;
+    row->held = stored->had_held = (head & FLAG_HELD) != 0;
+    if (row->table_index == store->schema->head) {
+        if (!get_varint(data, len, &pos, &scope) || scope >= conn->scope_count) return damaged(err);
+        stored->scope = (uint32_t)scope;
+    }
+    if (head & FLAG_SIBLINGS) status = load_siblings(conn, stored, err);
+    if (status == MG_OK && head & FLAG_DELETES) status = load_deletes(conn, stored, err);
+    return status;
+}
+
+/* --- the hash --- */
+
+static void put_dot(struct mg_buf *out, const struct mg_lineage *lineage, const struct mg_stub *stub)
+{
+    const struct mg_author *author = &lineage->authors[stub->author];
+    mg_mp_put_bin(out, author->node, MG_ID_LEN);
+    mg_mp_put_uint(out, author->incarnation);
+    mg_mp_put_uint(out, stub->seq);
+}
+
+struct sort_context {
+    const struct mg_lineage *lineage;
+};
+
+static int by_cell_then_dot(const void *a, const void *b, void *context)
+{
+    const struct mg_sibling *x = a, *y = b;
+    if (x->cell != y->cell) return x->cell < y->cell ? -1 : 1;
+    return mg_dot_compare(((struct sort_context *)context)->lineage, x->by, y->by);
+}
+
+static int by_dot(const void *a, const void *b, void *context)
+{
+    const struct mg_stub *const *x = a, *const *y = b;
+    return mg_dot_compare(((struct sort_context *)context)->lineage, *x, *y);
+}
+
+/* [P 4.5] table, id, then written cells with the commit that wrote them (said once for neighbours),
+ * siblings, deletions, visible. */
+static uint64_t hash_row(struct mg_conn *conn, struct mg_row *row)
+{
+    struct mg_buf *out = &conn->scratch;
+    struct sort_context context = {&conn->lineage};
+    const struct mg_stub *last = NULL;
+    mg_buf_clear(out);
+    mg_mp_put_uint(out, (uint64_t)row->table_index);
+    mg_mp_put_bin(out, row->id, MG_ID_LEN);
+    for (int cell = 0; cell < MG_CELLS; cell++) {
+        if (row->by[cell] == NULL) continue;
+        if (row->by[cell] != last) put_dot(out, &conn->lineage, row->by[cell]);
+        last = row->by[cell];
+        mg_mp_put_int(out, cell);
+        mg_value_put(out, &row->values[cell]);
+    }
+    if (row->sibling_count > 1) qsort_r(row->siblings, (size_t)row->sibling_count, sizeof *row->siblings, by_cell_then_dot, &context);
+    mg_mp_put_array(out, (uint32_t)row->sibling_count);
+    for (int i = 0; i < row->sibling_count; i++) {
+        mg_mp_put_int(out, row->siblings[i].cell);
+        put_dot(out, &conn->lineage, row->siblings[i].by);
+        mg_value_put(out, &row->siblings[i].value);
+    }
+    if (row->delete_count > 1) qsort_r(row->deletes, (size_t)row->delete_count, sizeof *row->deletes, by_dot, &context);
+    mg_mp_put_array(out, (uint32_t)row->delete_count);
+    for (int i = 0; i < row->delete_count; i++) put_dot(out, &conn->lineage, row->deletes[i]);
+    mg_mp_put_bool(out, mg_row_visible(row, &conn->lineage));
+    mg_assert(!out->failed);
+    uint8_t hash[16];
+    mg_hash("maillage row v1", out->data, out->len, hash, sizeof hash);
+    uint64_t number = 0;
+    for (int i = 0; i < 8; i++) number = number << 8 | hash[i];
+    return number;
+}
+
+uint64_t mg_row_hash(struct mg_conn *conn, struct mg_row *row) { return hash_row(conn, row); }
+
+static void count_in(struct mg_conn *conn, uint32_t scope, uint64_t hash, int64_t rows)
+{
+    if (scope == 0) return;
+    conn->scopes[scope].digest += rows >= 0 ? hash : -hash;
+    conn->scopes[scope].rows += rows;
+    conn->scopes[scope].dirty = true;
+}
+
+/* --- loading --- */
+
+static mg_status read_columns(struct mg_store *store, struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_stored_row *stored,
+                              struct mg_error *err)
+{
+    struct mg_row *row = &stored->row;
+    int columns = row->table->column_count;
+    size_t total = 0;
+    struct mg_value values[MG_COLUMNS_MAX];
+    for (int i = 0; i < columns; i++) {
+        values[i] = mg_column_value(stmt, i + 1);
+        if (values[i].kind == MG_TEXT || values[i].kind == MG_BLOB) total += values[i].len;
+    }
+    uint8_t *room = total > 0 ? keep_room(stored, total) : NULL;
+    for (int i = 0; i < columns; i++) {
+        if ((values[i].kind == MG_TEXT || values[i].kind == MG_BLOB) && values[i].len > 0) {
+            memcpy(room, values[i].data, values[i].len);
+            values[i].data = room;
+            room += values[i].len;
+        }
+        row->values[i] = values[i];
+    }
+    if (sqlite3_column_type(stmt, columns + 1) == SQLITE_NULL) return MG_OK;
+    return decode_record(store, conn, stored, sqlite3_column_blob(stmt, columns + 1), (size_t)sqlite3_column_bytes(stmt, columns + 1), err);
+}
+
+static mg_status load_visible(struct mg_store *store, struct mg_conn *conn, int64_t rowid, struct mg_stored_row *stored,
+                              struct mg_error *err)
+{
+    sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, stored->row.table_index, MG_T_READ);
+    sqlite3_bind_int64(stmt, 1, rowid);
+    mg_status status;
+    if (mg_step(conn, stmt, &status, err) <= 0) return status;
+    stored->rowid = rowid;
+    if (sqlite3_column_bytes(stmt, 0) == MG_ID_LEN) memcpy(stored->row.id, sqlite3_column_blob(stmt, 0), MG_ID_LEN);
+    status = read_columns(store, conn, stmt, stored, err);
+    sqlite3_reset(stmt);
+    return status;
+}
+
+static mg_status load_dead(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, struct mg_error *err)
+{
+    int table = stored->row.table_index;
+    mg_status status;
+    if (conn->no_dead[table]) return MG_OK;
+    sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, table, MG_T_D_READ);
+    sqlite3_bind_blob(stmt, 1, stored->row.id, MG_ID_LEN, SQLITE_STATIC);
+    int got = mg_step(conn, stmt, &status, err);
+    if (got > 0) {
+        stored->in_dead = true;
+        status = read_columns(store, conn, stmt, stored, err);
+        sqlite3_reset(stmt);
+    } else if (got == 0) {
+        stmt = mg_table_sql(conn, store->schema, table, MG_T_D_ANY);
+        conn->no_dead[table] = mg_step(conn, stmt, &status, err) == 0;
+        sqlite3_reset(stmt);
+    }
+    return status;
+}
+
+static void stored_init(struct mg_store *store, int table, const uint8_t id[MG_ID_LEN], struct mg_stored_row *stored)
+{
+    memset(stored, 0, sizeof *stored);
+    mg_row_init(&stored->row, store->schema, table, id);
+}
+
+mg_status mg_row_load(struct mg_store *store, struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN],
+                      struct mg_stored_row *stored, struct mg_error *err)
+{
+    stored_init(store, table, id, stored);
+    sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, table, MG_T_ROWID);
+    if (stmt != NULL) sqlite3_bind_blob(stmt, 1, id, MG_ID_LEN, SQLITE_STATIC);
+    mg_status status;
+    int got = mg_step(conn, stmt, &status, err);
+    int64_t rowid = got > 0 ? sqlite3_column_int64(stmt, 0) : 0;
+    if (got > 0) sqlite3_reset(stmt);
+    if (got > 0) status = load_visible(store, conn, rowid, stored, err);
+    else if (got == 0) status = load_dead(store, conn, stored, err);
+    if (status == MG_OK && (stored->rowid != 0 || stored->in_dead)) status = mg_row_home(store, conn, stored, err);
+    if (status != MG_OK) mg_row_release(stored);
+    return status;
+}
+
+mg_status mg_row_load_written(struct mg_store *store, struct mg_conn *conn, int table, int64_t rowid,
+                              struct mg_stored_row *stored, struct mg_error *err)
+{
+    static const uint8_t no_id[MG_ID_LEN];
+    stored_init(store, table, no_id, stored);
+    mg_status status = load_visible(store, conn, rowid, stored, err);
+    if (status != MG_OK) mg_row_release(stored);
+    return status;
+}
+
+/* A row that a local write has deleted: its trigger set the data aside, the record is still at its old place. */
+mg_status mg_row_load_deleted(struct mg_store *store, struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN],
+                              int64_t old_rowid, struct mg_stored_row *stored, struct mg_error *err)
+{
+    stored_init(store, table, id, stored);
+    conn->no_dead[table] = false;
+    mg_status status = load_dead(store, conn, stored, err);
+    if (status == MG_OK && stored->in_dead && stored->hash == 0) {
+        sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, table, MG_T_V_GET);
+        sqlite3_bind_int64(stmt, 1, old_rowid);
+        if (mg_step(conn, stmt, &status, err) > 0) {
+            status = decode_record(store, conn, stored, sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0), err);
+            sqlite3_reset(stmt);
+            stored->rowid = old_rowid;
+        }
+    }
+    if (status == MG_OK && stored->in_dead) status = mg_row_home(store, conn, stored, err);
+    if (status != MG_OK) mg_row_release(stored);
+    return status;
+}
+
+/* --- saving --- */
+
+static mg_status save_siblings(struct mg_conn *conn, struct mg_stored_row *stored, struct mg_error *err)
+{
+    struct mg_row *row = &stored->row;
+    mg_status status = MG_OK;
+    if (stored->had_siblings) {
+        sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_SIBLINGS_DROP);
+        sqlite3_bind_int64(stmt, 1, row->table_index);
+        sqlite3_bind_blob(stmt, 2, row->id, MG_ID_LEN, SQLITE_STATIC);
+        status = mg_run(conn, stmt, err);
+    }
+    for (int i = 0; status == MG_OK && i < row->sibling_count; i++) {
+        sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_SIBLING_ADD);
+        sqlite3_bind_int64(stmt, 1, row->table_index);
+        sqlite3_bind_blob(stmt, 2, row->id, MG_ID_LEN, SQLITE_STATIC);
+        sqlite3_bind_int64(stmt, 3, row->siblings[i].cell);
+        sqlite3_bind_int64(stmt, 4, row->siblings[i].by->ord);
+        mg_bind_value(stmt, 5, &row->siblings[i].value);
+        status = mg_run(conn, stmt, err);
+    }
+    stored->had_siblings = row->sibling_count > 0;
+    return status;
+}
+
+static mg_status save_deletes(struct mg_conn *conn, struct mg_stored_row *stored, struct mg_error *err)
+{
+    struct mg_row *row = &stored->row;
+    mg_status status = MG_OK;
+    if (stored->had_deletes) {
+        sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_DELETES_DROP);
+        sqlite3_bind_int64(stmt, 1, row->table_index);
+        sqlite3_bind_blob(stmt, 2, row->id, MG_ID_LEN, SQLITE_STATIC);
+        status = mg_run(conn, stmt, err);
+    }
+    for (int i = 0; status == MG_OK && i < row->delete_count; i++) {
+        sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_DELETE_ADD);
+        sqlite3_bind_int64(stmt, 1, row->table_index);
+        sqlite3_bind_blob(stmt, 2, row->id, MG_ID_LEN, SQLITE_STATIC);
+        sqlite3_bind_int64(stmt, 3, row->deletes[i]->ord);
+        status = mg_run(conn, stmt, err);
+    }
+    stored->had_deletes = row->delete_count > 0;
+    return status;
+}
+
+static mg_status save_held(struct mg_conn *conn, struct mg_stored_row *stored, struct mg_error *err)
+{
+    sqlite3_stmt *stmt = mg_sql(conn, stored->row.held ? MG_SQL_HELD_ADD : MG_SQL_HELD_DROP);
+    sqlite3_bind_int64(stmt, 1, stored->row.table_index);
+    sqlite3_bind_blob(stmt, 2, stored->row.id, MG_ID_LEN, SQLITE_STATIC);
+    stored->had_held = stored->row.held;
+    return mg_run(conn, stmt, err);
+}
+
+static void bind_columns(sqlite3_stmt *stmt, int first, const struct mg_row *row)
+{
+    for (int i = 0; i < row->table->column_count; i++) mg_bind_value(stmt, first + i, &row->values[i]);
+}
+
+/* The data: in its table when visible, set aside when not. */
+static mg_status place_data(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, bool visible,
+                            struct mg_error *err)
+{
+    struct mg_row *row = &stored->row;
+    int table = row->table_index;
+    sqlite3_stmt *stmt;
+    if (visible && stored->rowid != 0) {
+        stmt = mg_table_sql(conn, store->schema, table, MG_T_UPDATE);
+        bind_columns(stmt, 1, row);
+        sqlite3_bind_int64(stmt, row->table->column_count + 1, stored->rowid);
+        return mg_run(conn, stmt, err);
+    }
+    if (visible) {
+        stmt = mg_table_sql(conn, store->schema, table, MG_T_INSERT);
+        sqlite3_bind_blob(stmt, 1, row->id, MG_ID_LEN, SQLITE_STATIC);
+        bind_columns(stmt, 2, row);
+        mg_status status = mg_run(conn, stmt, err);
+        stored->rowid = sqlite3_last_insert_rowid(conn->db);
+        return status;
+    }
+    if (stored->rowid == 0) return MG_OK;
+    stmt = mg_table_sql(conn, store->schema, table, MG_T_DELETE);
+    sqlite3_bind_int64(stmt, 1, stored->rowid);
+    return mg_run(conn, stmt, err);
+}
+
+static mg_status place_record(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, bool visible,
+                              int64_t old_rowid, struct mg_error *err)
+{
+    struct mg_row *row = &stored->row;
+    int table = row->table_index;
+    uint8_t record[RECORD_MAX];
+    size_t len = encode_record(stored, table == store->schema->head, record);
+    mg_status status = MG_OK;
+    sqlite3_stmt *stmt;
+    if (visible) {
+        stmt = mg_table_sql(conn, store->schema, table, MG_T_V_PUT);
+        sqlite3_bind_int64(stmt, 1, stored->rowid);
+        sqlite3_bind_blob64(stmt, 2, record, len, SQLITE_STATIC);
+        status = mg_run(conn, stmt, err);
+        if (status != MG_OK || !stored->in_dead) return status;
+        stmt = mg_table_sql(conn, store->schema, table, MG_T_D_DROP);
+        sqlite3_bind_blob(stmt, 1, row->id, MG_ID_LEN, SQLITE_STATIC);
+        stored->in_dead = false;
+        return mg_run(conn, stmt, err);
+    }
+    if (old_rowid != 0) {
+        stmt = mg_table_sql(conn, store->schema, table, MG_T_V_DROP);
+        sqlite3_bind_int64(stmt, 1, old_rowid);
+        status = mg_run(conn, stmt, err);
+        if (status != MG_OK) return status;
+    }
+    stmt = mg_table_sql(conn, store->schema, table, MG_T_D_PUT);
+    sqlite3_bind_blob(stmt, 1, row->id, MG_ID_LEN, SQLITE_STATIC);
+    bind_columns(stmt, 2, row);
+    sqlite3_bind_blob64(stmt, row->table->column_count + 2, record, len, SQLITE_STATIC);
+    conn->no_dead[table] = false;
+    stored->in_dead = true;
+    stored->rowid = 0;
+    return mg_run(conn, stmt, err);
+}
+
+static mg_status save(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, bool written, struct mg_error *err)
+{
+    struct mg_row *row = &stored->row;
+    uint64_t old_hash = stored->hash;
+    uint32_t old_scope = stored->scope;
+    int64_t old_rowid = stored->rowid;
+    bool known = old_hash != 0;
+    mg_status status = mg_row_home(store, conn, stored, err);
+    if (status != MG_OK) return status;
+    bool is_head = row->table_index == store->schema->head;
+    if (is_head && known && old_scope != stored->scope)
+        status = mg_dossier_rehome(store, conn, row->id, old_scope, stored->scope, err);
+    if (status != MG_OK) return status;
+    stored->hash = hash_row(conn, row);
+    if (known && stored->hash == old_hash && stored->scope == old_scope && stored->had_held == row->held) return MG_OK;
+    bool visible = mg_row_visible(row, &conn->lineage);
+    if (!written) status = place_data(store, conn, stored, visible, err);
+    if (status == MG_OK) status = place_record(store, conn, stored, visible, old_rowid, err);
+    if (status == MG_OK && (stored->had_siblings || row->sibling_count > 0)) status = save_siblings(conn, stored, err);
+    if (status == MG_OK && (stored->had_deletes || row->delete_count > 0)) status = save_deletes(conn, stored, err);
+    if (status == MG_OK && stored->had_held != row->held) status = save_held(conn, stored, err);
+    if (status != MG_OK) return status;
+    if (known) count_in(conn, old_scope, old_hash, -1);
+    count_in(conn, stored->scope, stored->hash, 1);
+    if (is_head) mg_home_remember(conn, row->id, stored->scope);
+    return MG_OK;
+}
+
+mg_status mg_row_save(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, struct mg_error *err)
+{
+    return save(store, conn, stored, false, err);
+}
+
+mg_status mg_row_save_written(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, struct mg_error *err)
+{
+    return save(store, conn, stored, true, err);
+}
+
+mg_status mg_row_recount(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, uint32_t to, struct mg_error *err)
+{
+    count_in(conn, stored->scope, stored->hash, -1);
+    count_in(conn, to, stored->hash, 1);
+    stored->scope = to;
+    return stored->row.table_index == store->schema->head
+               ? place_record(store, conn, stored, stored->rowid != 0, stored->rowid, err) : MG_OK;
+}
+
+mg_status mg_row_evict(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, struct mg_error *err)
+{
+    struct mg_row *row = &stored->row;
+    int table = row->table_index;
+    mg_status status = MG_OK;
+    sqlite3_stmt *stmt;
+    count_in(conn, stored->scope, stored->hash, -1);
+    if (stored->rowid != 0) {
+        stmt = mg_table_sql(conn, store->schema, table, MG_T_V_DROP);
+        sqlite3_bind_int64(stmt, 1, stored->rowid);
+        status = mg_run(conn, stmt, err);
+        stmt = mg_table_sql(conn, store->schema, table, MG_T_DELETE);
+        sqlite3_bind_int64(stmt, 1, stored->rowid);
+        if (status == MG_OK) status = mg_run(conn, stmt, err);
+    }
+    if (status == MG_OK && stored->in_dead) {
+        stmt = mg_table_sql(conn, store->schema, table, MG_T_D_DROP);
+        sqlite3_bind_blob(stmt, 1, row->id, MG_ID_LEN, SQLITE_STATIC);
+        status = mg_run(conn, stmt, err);
+    }
+    row->sibling_count = row->delete_count = 0;
+    row->held = false;
+    if (status == MG_OK && stored->had_siblings) status = save_siblings(conn, stored, err);
+    if (status == MG_OK && stored->had_deletes) status = save_deletes(conn, stored, err);
+    if (status == MG_OK && stored->had_held) status = save_held(conn, stored, err);
+    return status;
+}

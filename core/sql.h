@@ -1,0 +1,116 @@
+/*
+ * sql.h - every fixed statement of the engine, once.
+ *
+ * Statements on the PLIE's tables are made from the schema (statement.c); these are
+ * on the engine's own tables, whose layout stands in tables.sql.h.
+ */
+#ifndef MG_CORE_SQL_H
+#define MG_CORE_SQL_H
+
+#define MG_SQLS(X)                                                                                                     \
+    X(BEGIN, "BEGIN IMMEDIATE")                                                                                        \
+    X(COMMIT, "COMMIT")                                                                                                \
+    X(ROLLBACK, "ROLLBACK")                                                                                            \
+    X(SAVEPOINT, "SAVEPOINT mg_one")                                                                                   \
+    X(RELEASE, "RELEASE mg_one")                                                                                       \
+    X(UNDO, "ROLLBACK TO mg_one")                                                                                      \
+    X(DATA_VERSION, "PRAGMA data_version")                                                                             \
+    X(META_GET, "SELECT value FROM mg_meta WHERE key = ?1")                                                            \
+    X(META_SET, "INSERT INTO mg_meta(key, value) VALUES (?1, ?2) ON CONFLICT(key) DO UPDATE SET value = ?2")           \
+    X(AUTHORS, "SELECT a, node, incarnation, base, base_seq FROM mg_author ORDER BY a")                                \
+    X(AUTHOR_ADD, "INSERT INTO mg_author(a, node, incarnation) VALUES (?1, ?2, ?3)")                                   \
+    X(AUTHOR_BASE, "UPDATE mg_author SET base = ?2, base_seq = ?3 WHERE a = ?1")                                       \
+    X(HISTORIES, "SELECT h, id, parent, fork FROM mg_history ORDER BY h")                                              \
+    X(HISTORY_ADD, "INSERT INTO mg_history(h, id, parent, fork) VALUES (?1, ?2, ?3, ?4)")                              \
+    X(HISTORY_SET, "UPDATE mg_history SET parent = ?2, fork = ?3 WHERE h = ?1")                                        \
+    X(SCOPES, "SELECT s, path, digest, rows FROM mg_scope ORDER BY s")                                                 \
+    X(SCOPE_ADD, "INSERT INTO mg_scope(s, path, digest, rows) VALUES (?1, ?2, 0, 0)")                                  \
+    X(SCOPE_SET, "UPDATE mg_scope SET digest = ?2, rows = ?3 WHERE s = ?1")                                            \
+    X(STUB, "SELECT author, seq, hlc, hub_time, history, n, seen_history, seen_n, seen_more FROM mg_commit WHERE ord = ?1") \
+    X(NUMBERS, "SELECT history, n FROM mg_number WHERE ord = ?1 ORDER BY history, n")                                  \
+    X(NUMBER_ADD, "INSERT OR IGNORE INTO mg_number(ord, history, n) VALUES (?1, ?2, ?3)")                              \
+    X(COMMIT_ADD, "INSERT INTO mg_commit(author, seq, scope, hlc, seen_history, seen_n, seen_more, history, n, hub_time," \
+                  " flags, base_incarnation, base_seq, salt, hash, body)"                                              \
+                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)")                   \
+    X(COMMIT_FILL, "UPDATE mg_commit SET scope = ?2, flags = ?3, base_incarnation = ?4, base_seq = ?5, salt = ?6,"     \
+                   " hash = ?7, body = ?8 WHERE ord = ?1")                                                             \
+    X(COMMIT_RECEIVED, "UPDATE mg_commit SET history = ?2, n = ?3, hub_time = ?4, flags = ?5 WHERE ord = ?1")          \
+    X(COMMIT_BY_DOT, "SELECT ord, hash, history, n, hub_time, flags, scope FROM mg_commit WHERE author = ?1 AND seq = ?2") \
+    X(COMMIT_FULL, "SELECT ord, seq, scope, hlc, seen_history, seen_n, seen_more, flags, base_incarnation, base_seq,"  \
+                   " salt, hash, body, history, n, hub_time FROM mg_commit"                                            \
+                   " WHERE author = ?1 AND seq >= ?2 AND seq <= ?3 AND hash IS NOT NULL ORDER BY seq")                 \
+    X(COMMIT_REDOT, "UPDATE mg_commit SET author = ?2, seq = ?3, base_incarnation = ?4, base_seq = ?5, hash = ?6 WHERE ord = ?1") \
+    X(COMMIT_REDACT, "UPDATE mg_commit SET salt = ?2, body = ?3 WHERE ord = ?1")                                       \
+    X(COMMITS_NAMING, "SELECT ord, salt, body FROM mg_commit WHERE n IS NOT NULL AND scope = ?1 AND instr(body, ?2) > 0") \
+    X(CHAIN_BEFORE, "SELECT seq, hash FROM mg_commit WHERE author = ?1 AND scope = ?2 AND seq < ?3 AND hash IS NOT NULL ORDER BY seq DESC LIMIT 1") \
+    X(AUTHOR_LAST, "SELECT max(seq) FROM mg_commit WHERE author = ?1 AND hash IS NOT NULL")                            \
+    X(AUTHOR_ACKED, "SELECT max(seq) FROM mg_commit WHERE author = ?1 AND n IS NOT NULL AND hash IS NOT NULL")         \
+    X(WAITING, "SELECT count(*), min(hlc) FROM mg_commit WHERE n IS NULL AND hash IS NOT NULL")                        \
+    X(LAST_NUMBER, "SELECT last_n FROM mg_batch WHERE live ORDER BY first_n DESC LIMIT 1")                             \
+    X(CHAIN_GET, "SELECT seq, hash FROM mg_chain WHERE author = ?1 AND scope = ?2")                                    \
+    X(CHAIN_SET, "INSERT INTO mg_chain(author, scope, seq, hash) VALUES (?1, ?2, ?3, ?4)"                              \
+                 " ON CONFLICT(author, scope) DO UPDATE SET seq = ?3, hash = ?4")                                      \
+    X(CHAIN_DROP, "DELETE FROM mg_chain WHERE author = ?1")                                                            \
+    X(BATCH_ADD, "INSERT INTO mg_batch(author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused," \
+                 " author_signature, receipt_signature, complete, earlier) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)") \
+    X(BATCH_AT, "SELECT b, author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused,"           \
+                " author_signature, receipt_signature, complete, earlier FROM mg_batch"                                \
+                " WHERE author = ?1 AND last_seq >= ?2 ORDER BY first_seq, history DESC LIMIT 1")                      \
+    X(BATCH_AFTER, "SELECT b, author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused,"        \
+                   " author_signature, receipt_signature, complete, earlier FROM mg_batch"                             \
+                   " WHERE first_n > ?1 AND live ORDER BY first_n LIMIT 1")                                            \
+    X(BATCH_DROP, "DELETE FROM mg_batch WHERE b = ?1")                                                                \
+    X(BATCH_LOST, "SELECT b, author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused,"         \
+                  " author_signature, receipt_signature, complete, earlier FROM mg_batch"                              \
+                  " WHERE b > ?1 AND complete ORDER BY b")                                                             \
+    X(SIBLINGS, "SELECT cell, ord, value FROM mg_sibling WHERE t = ?1 AND id = ?2")                                    \
+    X(SIBLING_ADD, "INSERT INTO mg_sibling(t, id, cell, ord, value) VALUES (?1, ?2, ?3, ?4, ?5)")                      \
+    X(SIBLINGS_DROP, "DELETE FROM mg_sibling WHERE t = ?1 AND id = ?2")                                                \
+    X(SIBLING_ROWS, "SELECT DISTINCT t, id FROM mg_sibling ORDER BY t, id")                                            \
+    X(DELETES, "SELECT ord FROM mg_delete WHERE t = ?1 AND id = ?2 ORDER BY ord")                                      \
+    X(DELETE_ADD, "INSERT INTO mg_delete(t, id, ord) VALUES (?1, ?2, ?3)")                                             \
+    X(DELETES_DROP, "DELETE FROM mg_delete WHERE t = ?1 AND id = ?2")                                                  \
+    X(DELETE_ROWS, "SELECT DISTINCT t, id FROM mg_delete ORDER BY t, id")                                              \
+    X(HELD, "SELECT t, id FROM mg_held ORDER BY t, id")                                                                \
+    X(HELD_ADD, "INSERT OR IGNORE INTO mg_held(t, id) VALUES (?1, ?2)")                                                \
+    X(HELD_DROP, "DELETE FROM mg_held WHERE t = ?1 AND id = ?2")                                                       \
+    X(REPAIR_LATER, "INSERT OR IGNORE INTO mg_repair(t, id) VALUES (?1, ?2)")                                          \
+    X(REPAIR_NEXT, "SELECT t, id FROM mg_repair LIMIT 1")                                                              \
+    X(REPAIR_DONE, "DELETE FROM mg_repair WHERE t = ?1 AND id = ?2")                                                   \
+    X(NOTES, "SELECT t, row, id, mask FROM mg_note WHERE n <= ?1 ORDER BY n")                                          \
+    X(NOTE_LAST, "SELECT max(n) FROM mg_note")                                                                         \
+    X(NOTE_ADD, "INSERT INTO mg_note(t, row, id, mask) VALUES (?1, ?2, ?3, ?4)")                                       \
+    X(NOTES_DROP, "DELETE FROM mg_note WHERE n <= ?1")                                                                 \
+    X(REKEY, "UPDATE mg_self SET rekey = ?1")                                                                          \
+    X(QUARANTINE, "INSERT INTO mg_quarantine(node, incarnation, seq, history, n, reason, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
+    X(QUARANTINED, "SELECT count(*) FROM mg_quarantine")                                                               \
+    X(ROUTE_ADD, "INSERT INTO mg_route(n, dossier, source, target, moved) VALUES (?1, ?2, ?3, ?4, ?5)")                \
+    X(ROUTES_NUMBER, "UPDATE mg_route SET n = ?1 WHERE n = 0")                                                          \
+    X(ROUTES, "SELECT dossier, source, target, moved FROM mg_route WHERE n >= ?1 AND n <= ?2 ORDER BY n, dossier")     \
+    X(ROUTE_FROM, "SELECT n FROM mg_route WHERE dossier = ?1 AND source = ?2 AND moved ORDER BY n DESC LIMIT 1") \
+    X(ROUTE_LEFT, "SELECT 1 FROM mg_route WHERE source = ?1 LIMIT 1")                                                  \
+    X(EVICTED_ADD, "INSERT OR IGNORE INTO mg_evicted(dossier) VALUES (?1)")                                            \
+    X(EVICTED_DROP, "DELETE FROM mg_evicted WHERE dossier = ?1")                                                       \
+    X(EVICTED, "SELECT dossier FROM mg_evicted")                                                                       \
+    X(NODE_BY_ID, "SELECT name, kind, sign_key, noise_key, scopes, state FROM node WHERE id = ?1")                     \
+    X(NODE_BY_NOISE, "SELECT id, name, scopes, state FROM node WHERE noise_key = ?1")                                  \
+    X(PEER_GET, "SELECT last_sync, waiting, digests_agree FROM mg_peer WHERE node = ?1")                               \
+    X(PEER_ACK, "INSERT INTO mg_peer(node, incarnation, history, n, waiting) VALUES (?1, ?2, ?3, ?4, -1)"              \
+                " ON CONFLICT(node) DO UPDATE SET incarnation = ?2, history = ?3, n = ?4")                             \
+    X(PEER_DONE, "UPDATE mg_peer SET last_sync = ?2, waiting = ?3, digests_agree = ?4 WHERE node = ?1")                \
+    X(INVITE_ADD, "INSERT INTO mg_invite(id, secret, name, scopes, expires) VALUES (?1, ?2, ?3, ?4, ?5)")              \
+    X(INVITE_GET, "SELECT secret, name, scopes, expires, noise_key, sign_key FROM mg_invite WHERE id = ?1")            \
+    X(INVITE_USE, "UPDATE mg_invite SET noise_key = ?2, sign_key = ?3 WHERE id = ?1")                                  \
+    X(INVITES_OPEN, "SELECT name, scopes, expires FROM mg_invite WHERE noise_key IS NULL ORDER BY name, id")
+
+enum mg_sql {
+#define MG_X(name, text) MG_SQL_##name,
+    MG_SQLS(MG_X)
+#undef MG_X
+    MG_SQL_COUNT
+};
+
+/* The engine's own tables, made when a node is. */
+extern const char mg_engine_tables[];
+
+#endif

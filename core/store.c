@@ -1,0 +1,727 @@
+/*
+ * store.c - making, opening and locking a node's directory, and its transactions.
+ *
+ * A node is born under other names (maillage.db.new, store.key.new) and becomes one
+ * by two renames, the database last: a power cut leaves either nothing or a whole
+ * node. The key file is one line: the cipher's name and 64 hexadecimal digits.
+ */
+#include "core/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/ddl.h"
+#include "core/engine.h"
+#include "core/plie/territory.h"
+
+enum { SCHEMA_LAYOUT = 1, BUSY_MS = 15000 };
+
+static int64_t system_now(void *context)
+{
+    (void)context;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void system_random(void *context, void *out, size_t len)
+{
+    (void)context;
+    randombytes_buf(out, len);
+}
+
+const struct mg_env *mg_env_system(void)
+{
+    static const struct mg_env system = {.context = NULL, .now_ms = system_now, .random = system_random};
+    mg_assert(sodium_init() >= 0);
+    return &system;
+}
+
+mg_status mg_sqlite_fail(struct mg_error *err, sqlite3 *db, const char *doing)
+{
+    int rc = sqlite3_errcode(db) & 0xff;
+    const char *text = sqlite3_errmsg(db);
+    switch (rc) {
+    case SQLITE_CONSTRAINT: return mg_fail(err, MG_REFUSED, "%s", text);
+    case SQLITE_FULL: return mg_fail(err, MG_STORAGE, "the disk is full (%s); free some space and run this again: nothing was changed", doing);
+    case SQLITE_CORRUPT: return mg_fail(err, MG_STORAGE, "the store is damaged (%s: %s); restore a backup of the directory", doing, text);
+    case SQLITE_NOTADB: return mg_fail(err, MG_STORAGE, "the key in store.key does not open maillage.db, or the file is damaged; put back the pair that belongs together");
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return mg_fail(err, MG_STORAGE, "another process holds the store (%s); try again when it has finished", doing);
+    case SQLITE_IOERR: return mg_fail(err, MG_STORAGE, "the disk failed (%s: %s); check it, then run this again", doing, text);
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PERM: return mg_fail(err, MG_STORAGE, "the store cannot be opened for writing (%s: %s); check who owns the directory", doing, text);
+    case SQLITE_TOOBIG: return mg_fail(err, MG_REFUSED, "a value is too long");
+    case SQLITE_MISMATCH: return mg_fail(err, MG_REFUSED, "%s", text);
+    default: return mg_fail(err, MG_FAILED, "%s: %s", doing, text);
+    }
+}
+
+static char *path_in(const char *dir, const char *name)
+{
+    char *path;
+    mg_assert(asprintf(&path, "%s/%s", dir, name) >= 0);
+    return path;
+}
+
+bool mg_store_exists(const char *dir)
+{
+    char *path = path_in(dir, "maillage.db");
+    bool exists = access(path, F_OK) == 0;
+    free(path);
+    return exists;
+}
+
+/* --- the key file --- */
+
+struct store_key {
+    char cipher[16];
+    uint8_t key[MG_KEY_LEN];
+};
+
+static bool cpu_has_aes(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("aes");
+#elif defined(__aarch64__)
+    return true; /* every ARMv8 laptop on sale has the extension; AEGIS falls back to software */
+#else
+    return false;
+#endif
+}
+
+static mg_status write_key(const char *path, const struct store_key *key, struct mg_error *err)
+{
+    char line[128], hex[MG_KEY_LEN * 2 + 1];
+    sodium_bin2hex(hex, sizeof hex, key->key, MG_KEY_LEN);
+    int len = snprintf(line, sizeof line, "%s %s\n", key->cipher, hex);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return mg_fail(err, MG_STORAGE, "%s cannot be written: %s", path, strerror(errno));
+    bool ok = fchmod(fd, 0600) == 0 && write(fd, line, (size_t)len) == len && fsync(fd) == 0;
+    int saved = errno;
+    close(fd);
+    sodium_memzero(line, sizeof line);
+    sodium_memzero(hex, sizeof hex);
+    if (ok) return MG_OK;
+    return mg_fail(err, MG_STORAGE, "%s cannot be written: %s", path, strerror(saved));
+}
+
+static mg_status read_key(const char *path, struct store_key *key, struct mg_error *err)
+{
+    char line[128] = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return mg_fail(err, MG_STORAGE, "the key file %s cannot be read (%s); without it the store stays closed", path, strerror(errno));
+    ssize_t len = read(fd, line, sizeof line - 1);
+    close(fd);
+    char hex[MG_KEY_LEN * 2 + 2];
+    size_t bin_len = 0;
+    bool ok = len > 0 && sscanf(line, "%15s %65s", key->cipher, hex) == 2 &&
+              (strcmp(key->cipher, "aegis") == 0 || strcmp(key->cipher, "chacha20") == 0) &&
+              sodium_hex2bin(key->key, MG_KEY_LEN, hex, strlen(hex), NULL, &bin_len, NULL) == 0 && bin_len == MG_KEY_LEN;
+    sodium_memzero(line, sizeof line);
+    if (ok) return MG_OK;
+    return mg_fail(err, MG_STORAGE, "the key file %s is damaged; put back a copy of it", path);
+}
+
+/* --- connections --- */
+
+static mg_status connection_pragmas(sqlite3 *db, bool apply, struct mg_error *err)
+{
+    static const char common[] = "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 16777216;"
+                                 "PRAGMA trusted_schema = ON; PRAGMA recursive_triggers = ON;";
+    int on;
+    if (sqlite3_exec(db, common, NULL, NULL, NULL) != SQLITE_OK) return mg_sqlite_fail(err, db, "opening the store");
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, apply ? 0 : 1, &on);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, apply ? 0 : 1, &on);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, &on);
+    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+    return MG_OK;
+}
+
+static mg_status connect_db(const char *path, const struct store_key *key, bool create, bool apply, sqlite3 **out,
+                            struct mg_error *err)
+{
+    sqlite3 *db = NULL;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | (create ? SQLITE_OPEN_CREATE : 0);
+    mg_status status = MG_OK;
+    char raw[4 + MG_KEY_LEN] = "raw:"; /* a key of this length is taken as it is, without a derivation */
+    if (sqlite3_open_v2(path, &db, flags, NULL) != SQLITE_OK) {
+        status = db != NULL ? mg_sqlite_fail(err, db, "opening the store") : mg_fail(err, MG_STORAGE, "no memory to open the store");
+        goto out;
+    }
+    sqlite3_busy_timeout(db, BUSY_MS);
+    int cipher = sqlite3mc_cipher_index(key->cipher);
+    memcpy(raw + 4, key->key, MG_KEY_LEN);
+    if (cipher < 1 || sqlite3mc_config(db, "default:cipher", cipher) != cipher || sqlite3_key_v2(db, "main", raw, sizeof raw) != SQLITE_OK ||
+        sqlite3_exec(db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL) != SQLITE_OK)
+        status = mg_sqlite_fail(err, db, "opening the store");
+    else if (create && sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
+        status = mg_sqlite_fail(err, db, "making the store");
+    else
+        status = connection_pragmas(db, apply, err);
+out:
+    sodium_memzero(raw, sizeof raw);
+    if (status != MG_OK) {
+        sqlite3_close(db);
+        db = NULL;
+    }
+    *out = db;
+    return status;
+}
+
+static void conn_init(struct mg_conn *conn, sqlite3 *db)
+{
+    memset(conn, 0, sizeof *conn);
+    conn->db = db;
+    conn->data_version = -1;
+    mg_buf_init(&conn->scratch, 1024 * 1024);
+}
+
+static void conn_close(struct mg_conn *conn)
+{
+    mg_ledger_drop(conn);
+    mg_statements_drop(conn);
+    mg_buf_free(&conn->scratch);
+    sqlite3_close(conn->db);
+    conn->db = NULL;
+}
+
+/* --- birth --- */
+
+void mg_identity_draw(const struct mg_env *env, struct mg_identity *identity)
+{
+    uint8_t seed[crypto_sign_SEEDBYTES];
+    env->random(env->context, seed, sizeof seed);
+    crypto_sign_seed_keypair(identity->sign_public, identity->sign_secret, seed);
+    env->random(env->context, identity->noise_secret, MG_KEY_LEN);
+    crypto_scalarmult_curve25519_base(identity->noise_public, identity->noise_secret);
+    mg_hash("maillage node v1", identity->sign_public, MG_KEY_LEN, identity->node, MG_ID_LEN);
+    sodium_memzero(seed, sizeof seed);
+}
+
+/* Identity in mg_meta: one setting a field. */
+#define IDENTITY_BYTES(X)                                                                                              \
+    X("node", node) X("sign_public", sign_public) X("sign_secret", sign_secret) X("noise_public", noise_public)        \
+    X("noise_secret", noise_secret) X("hub_node", hub_node) X("hub_sign", hub_sign) X("hub_noise", hub_noise)
+#define IDENTITY_TEXTS(X) X("name", name) X("hub_name", hub_name) X("hub_address", hub_address)
+
+static mg_status save_identity(struct mg_conn *conn, const struct mg_identity *id, struct mg_error *err)
+{
+    mg_status status = mg_meta_set_int(conn, "hub", id->hub, err);
+#define MG_X(key, field) if (status == MG_OK) status = mg_meta_set_bytes(conn, key, id->field, sizeof id->field, err);
+    IDENTITY_BYTES(MG_X)
+#undef MG_X
+#define MG_X(key, field) if (status == MG_OK) status = mg_meta_set_bytes(conn, key, id->field, strlen(id->field), err);
+    IDENTITY_TEXTS(MG_X)
+#undef MG_X
+    char scopes[MG_SCOPES_MAX * (MG_SCOPE_MAX + 1)] = "";
+    size_t len = 0;
+    for (int i = 0; i < id->scope_count; i++)
+        len += (size_t)snprintf(scopes + len, sizeof scopes - len, i == 0 ? "%s" : " %s", id->scopes[i]);
+    if (status == MG_OK) status = mg_meta_set_bytes(conn, "scopes", scopes, len, err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "incarnation", (int64_t)id->incarnation, err);
+    return status;
+}
+
+static mg_status load_identity(struct mg_conn *conn, struct mg_identity *id, struct mg_error *err)
+{
+    int64_t number;
+    size_t len;
+    memset(id, 0, sizeof *id);
+    mg_status status = mg_meta_int(conn, "hub", &number, 0, err);
+    id->hub = number != 0;
+#define MG_X(key, field) if (status == MG_OK) status = mg_meta_bytes(conn, key, id->field, sizeof id->field, &len, err);
+    IDENTITY_BYTES(MG_X)
+#undef MG_X
+#define MG_X(key, field) if (status == MG_OK) status = mg_meta_bytes(conn, key, id->field, sizeof id->field - 1, &len, err);
+    IDENTITY_TEXTS(MG_X)
+#undef MG_X
+    char scopes[MG_SCOPES_MAX * (MG_SCOPE_MAX + 1)] = "";
+    if (status == MG_OK) status = mg_meta_bytes(conn, "scopes", scopes, sizeof scopes - 1, &len, err);
+    if (status != MG_OK) return status;
+    char *rest = scopes;
+    for (char *scope; (scope = strsep(&rest, " ")) != NULL && id->scope_count < MG_SCOPES_MAX;)
+        if (*scope != '\0') snprintf(id->scopes[id->scope_count++], MG_SCOPE_MAX + 1, "%s", scope);
+    status = mg_meta_int(conn, "incarnation", &number, 0, err);
+    id->incarnation = (uint64_t)number;
+    return status;
+}
+
+/* What the triggers know of this store: role, and the PLIE and antenna that go without saying. */
+static mg_status insert_self(struct mg_conn *conn, const struct mg_identity *id, struct mg_error *err)
+{
+    sqlite3_stmt *stmt;
+    if (sqlite3_prepare_v2(conn->db, "INSERT INTO mg_self(one, role, plie, antenna) VALUES (1, ?1, ?2, ?3)", -1, &stmt, NULL) != SQLITE_OK)
+        return mg_sqlite_fail(err, conn->db, "making the store");
+    sqlite3_bind_text(stmt, 1, id->hub ? "hub" : "node", -1, SQLITE_STATIC);
+    bool one_plie = id->scope_count > 0;
+    size_t plie_len = one_plie ? strcspn(id->scopes[0], "/") : 0;
+    for (int i = 1; i < id->scope_count; i++)
+        if (strcspn(id->scopes[i], "/") != plie_len || strncmp(id->scopes[i], id->scopes[0], plie_len) != 0) one_plie = false;
+    if (one_plie) sqlite3_bind_text(stmt, 2, id->scopes[0], (int)plie_len, SQLITE_STATIC);
+    if (id->scope_count == 1 && strchr(id->scopes[0], '/') != NULL) sqlite3_bind_text(stmt, 3, id->scopes[0], -1, SQLITE_STATIC);
+    mg_status status = mg_run(conn, stmt, err);
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+/* A row of a root table whose id follows from its key, as the engine itself would derive it. */
+static mg_status insert_root_row(struct mg_store *store, const char *table_name, const char *const *columns,
+                                 const char *const *values, int count, struct mg_error *err)
+{
+    struct mg_assignment cells[8];
+    uint8_t id[MG_ID_LEN];
+    mg_assert(count <= 8);
+    for (int i = 0; i < count; i++) cells[i] = (struct mg_assignment){columns[i], values[i]};
+    return mg_add(store, table_name, "", cells, count, id, err);
+}
+
+static mg_status insert_territory(struct mg_store *store, struct mg_error *err)
+{
+    mg_status status = MG_OK;
+    static const char *const antenna_columns[] = {"code", "name", "plie"};
+    for (size_t i = 0; status == MG_OK && i < mg_antenna_count; i++) {
+        const char *values[] = {mg_antennas[i].code, mg_antennas[i].name, mg_antennas[i].plie};
+        status = insert_root_row(store, "antenna", antenna_columns, values, 3, err);
+    }
+    static const char *const commune_columns[] = {"insee", "name", "basin", "plie", "population"};
+    for (size_t i = 0; status == MG_OK && i < mg_commune_count; i++) {
+        char population[24] = "";
+        if (mg_communes[i].population > 0) snprintf(population, sizeof population, "%ld", (long)mg_communes[i].population);
+        const char *values[] = {mg_communes[i].insee, mg_communes[i].name, mg_communes[i].basin, mg_communes[i].plie, population};
+        status = insert_root_row(store, "commune", commune_columns, values, 5, err);
+    }
+    return status;
+}
+
+/* The hub's own row of the registry. */
+static mg_status insert_hub_node(struct mg_store *store, struct mg_error *err)
+{
+    sqlite3_stmt *stmt;
+    const struct mg_identity *id = &store->id;
+    if (sqlite3_prepare_v2(store->user.db, "INSERT INTO node(id, name, kind, sign_key, noise_key, scopes, state, enrolled_at)"
+                           " VALUES (?1, ?2, 'hub', ?3, ?4, '', 'active', ?5)", -1, &stmt, NULL) != SQLITE_OK)
+        return mg_sqlite_fail(err, store->user.db, "making the store");
+    sqlite3_bind_blob(stmt, 1, id->node, MG_ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_text(stmt, 2, id->name, -1, SQLITE_STATIC);
+    sqlite3_bind_blob(stmt, 3, id->sign_public, MG_KEY_LEN, SQLITE_STATIC);
+    sqlite3_bind_blob(stmt, 4, id->noise_public, MG_KEY_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 5, store->env.now_ms(store->env.context));
+    mg_status status = mg_run(&store->user, stmt, err);
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+static mg_status create_tables(struct mg_conn *conn, const struct mg_identity *id, struct mg_error *err)
+{
+    mg_status status = mg_exec(conn, "BEGIN IMMEDIATE", err);
+    if (status == MG_OK) status = mg_exec(conn, mg_engine_tables, err);
+    if (status == MG_OK) status = mg_ddl_create(conn->db, mg_plie_schema(), err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "layout", SCHEMA_LAYOUT, err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "schema", mg_plie_schema()->version, err);
+    if (status == MG_OK) status = save_identity(conn, id, err);
+    if (status == MG_OK) status = insert_self(conn, id, err);
+    if (status == MG_OK) status = mg_exec(conn, "COMMIT", err);
+    return status;
+}
+
+static mg_status open_at(const char *dir, const char *db_name, const char *key_name, const struct mg_env *env,
+                         struct mg_store **out, struct mg_error *err);
+
+static mg_status fill_hub(struct mg_store *store, struct mg_error *err)
+{
+    mg_status status = mg_edit_begin(store, err);
+    if (status != MG_OK) return status;
+    status = insert_territory(store, err);
+    if (status == MG_OK) status = insert_hub_node(store, err);
+    if (status == MG_OK) return mg_edit_commit(store, err);
+    mg_edit_rollback(store);
+    return status;
+}
+
+static mg_status make_dir(const char *dir, struct mg_error *err)
+{
+    char *path = strdup(dir);
+    mg_assert(path != NULL);
+    mg_status status = MG_OK;
+    for (char *slash = path + 1; status == MG_OK; slash++) {
+        slash += strcspn(slash, "/");
+        bool last = *slash == '\0';
+        *slash = '\0';
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
+            status = mg_fail(err, MG_STORAGE, "the directory %s cannot be made: %s", path, strerror(errno));
+        if (last) break;
+        *slash = '/';
+    }
+    free(path);
+    return status;
+}
+
+static mg_status sync_dir(const char *dir, struct mg_error *err)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 && fsync(fd) == 0;
+    int saved = errno;
+    if (fd >= 0) close(fd);
+    if (ok) return MG_OK;
+    return mg_fail(err, MG_STORAGE, "the directory %s cannot be written: %s", dir, strerror(saved));
+}
+
+static mg_status rename_in(const char *dir, const char *from, const char *to, struct mg_error *err)
+{
+    char *a = path_in(dir, from), *b = path_in(dir, to);
+    mg_status status = rename(a, b) == 0 ? sync_dir(dir, err)
+                                         : mg_fail(err, MG_STORAGE, "%s cannot be renamed: %s", a, strerror(errno));
+    free(a);
+    free(b);
+    return status;
+}
+
+static void remove_in(const char *dir, const char *name)
+{
+    char *path = path_in(dir, name);
+    unlink(path);
+    free(path);
+}
+
+static void remove_unborn(const char *dir)
+{
+    static const char *const names[] = {"maillage.db.new", "maillage.db.new-wal", "maillage.db.new-shm", "store.key.new"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) remove_in(dir, names[i]);
+}
+
+static mg_status create_unborn(const char *dir, const struct mg_env *env, const struct mg_identity *id, struct mg_error *err)
+{
+    struct store_key key;
+    char *db_path = path_in(dir, "maillage.db.new"), *key_path = path_in(dir, "store.key.new");
+    sqlite3 *db = NULL;
+    snprintf(key.cipher, sizeof key.cipher, "%s", cpu_has_aes() ? "aegis" : "chacha20");
+    env->random(env->context, key.key, sizeof key.key);
+    mg_status status = write_key(key_path, &key, err);
+    if (status == MG_OK) status = connect_db(db_path, &key, true, false, &db, err);
+    if (status == MG_OK) {
+        struct mg_conn conn;
+        conn_init(&conn, db);
+        status = create_tables(&conn, id, err);
+        conn_close(&conn);
+    }
+    struct mg_store *store = NULL;
+    if (status == MG_OK && id->hub) status = open_at(dir, "maillage.db.new", "store.key.new", env, &store, err);
+    if (status == MG_OK && id->hub) status = fill_hub(store, err);
+    mg_store_close(store);
+    sodium_memzero(&key, sizeof key);
+    free(db_path);
+    free(key_path);
+    return status;
+}
+
+mg_status mg_store_create(const char *dir, const struct mg_env *env, const struct mg_birth *birth, struct mg_error *err)
+{
+    struct mg_identity id = birth->identity;
+    int lock = -1;
+    mg_assert(sodium_init() >= 0);
+    mg_status status = make_dir(dir, err);
+    if (status == MG_OK) status = mg_lock_take(dir, "birth.lock", &lock, err);
+    if (status != MG_OK) return status;
+    if (mg_store_exists(dir)) {
+        close(lock);
+        return mg_fail(err, MG_REFUSED, "%s holds a node already; choose another directory with --dir", dir);
+    }
+    remove_unborn(dir);
+    env->random(env->context, &id.incarnation, sizeof id.incarnation);
+    id.incarnation &= INT64_MAX;
+    if (id.hub) {
+        memcpy(id.hub_node, id.node, MG_ID_LEN);
+        memcpy(id.hub_sign, id.sign_public, MG_KEY_LEN);
+        memcpy(id.hub_noise, id.noise_public, MG_KEY_LEN);
+        memcpy(id.hub_name, id.name, sizeof id.hub_name);
+        id.scope_count = 0;
+    }
+    status = create_unborn(dir, env, &id, err);
+    if (status == MG_OK) status = rename_in(dir, "store.key.new", "store.key", err);
+    if (status == MG_OK) status = rename_in(dir, "maillage.db.new", "maillage.db", err);
+    if (status != MG_OK) remove_unborn(dir);
+    sodium_memzero(&id, sizeof id);
+    remove_in(dir, "birth.lock");
+    close(lock);
+    return status;
+}
+
+/* --- opening --- */
+
+static mg_status check_layout(struct mg_conn *conn, struct mg_error *err)
+{
+    int64_t layout, schema;
+    mg_status status = mg_meta_int(conn, "layout", &layout, 0, err);
+    if (status == MG_OK) status = mg_meta_int(conn, "schema", &schema, 0, err);
+    if (status != MG_OK) return mg_fail(err, MG_STORAGE, "maillage.db is not a node's store, or it is damaged; restore a backup");
+    if (layout > SCHEMA_LAYOUT || schema > mg_plie_schema()->version)
+        return mg_fail(err, MG_STORAGE, "this store was written by a newer version of maillage (layout %lld, schema %lld); install that version",
+                       (long long)layout, (long long)schema);
+    mg_assert(layout == SCHEMA_LAYOUT && schema == mg_plie_schema()->version); /* there are no older ones yet */
+    return MG_OK;
+}
+
+static mg_status open_at(const char *dir, const char *db_name, const char *key_name, const struct mg_env *env,
+                         struct mg_store **out, struct mg_error *err)
+{
+    struct store_key key;
+    struct mg_store *store = calloc(1, sizeof *store);
+    mg_assert(store != NULL);
+    store->dir = strdup(dir);
+    store->env = *env;
+    store->schema = mg_plie_schema();
+    char *db_path = path_in(dir, db_name), *key_path = path_in(dir, key_name);
+    sqlite3 *db = NULL, *apply = NULL;
+    mg_status status = read_key(key_path, &key, err);
+    if (status == MG_OK) status = connect_db(db_path, &key, false, false, &db, err);
+    if (status == MG_OK) status = connect_db(db_path, &key, false, true, &apply, err);
+    sodium_memzero(&key, sizeof key);
+    free(db_path);
+    free(key_path);
+    conn_init(&store->user, db);
+    conn_init(&store->remote, apply);
+    if (status == MG_OK) status = check_layout(&store->user, err);
+    if (status == MG_OK) status = load_identity(&store->user, &store->id, err);
+    if (status != MG_OK) {
+        mg_store_close(store);
+        return status;
+    }
+    *out = store;
+    return MG_OK;
+}
+
+/* Something is noted that no commit holds yet. */
+static mg_status has_notes(struct mg_conn *conn, bool *notes, struct mg_error *err)
+{
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NOTE_LAST);
+    mg_status status;
+    *notes = mg_step(conn, stmt, &status, err) > 0 && sqlite3_column_type(stmt, 0) != SQLITE_NULL;
+    if (stmt != NULL) sqlite3_reset(stmt);
+    return status;
+}
+
+mg_status mg_store_open(const char *dir, const struct mg_env *env, struct mg_store **out, struct mg_error *err)
+{
+    mg_assert(sodium_init() >= 0);
+    if (!mg_store_exists(dir))
+        return mg_fail(err, MG_FAILED, "%s holds no node: `maillage join CODE` makes it one, or `maillage hub init` makes it a hub", dir);
+    struct mg_store *store;
+    mg_status status = open_at(dir, "maillage.db", "store.key", env, &store, err);
+    if (status != MG_OK) return status;
+    bool notes;
+    status = has_notes(&store->user, &notes, err);
+    if (status == MG_OK && notes) {
+        status = mg_edit_begin(store, err);
+        if (status == MG_OK) status = mg_edit_commit(store, err);
+    }
+    if (status != MG_OK) mg_store_close(store);
+    else *out = store;
+    return status;
+}
+
+void mg_store_close(struct mg_store *store)
+{
+    if (store == NULL) return;
+    conn_close(&store->user);
+    conn_close(&store->remote);
+    sodium_memzero(&store->id, sizeof store->id);
+    free(store->dir);
+    free(store);
+}
+
+const struct mg_identity *mg_store_identity(const struct mg_store *store) { return &store->id; }
+const struct mg_schema *mg_store_schema(const struct mg_store *store) { return store->schema; }
+const char *mg_store_dir(const struct mg_store *store) { return store->dir; }
+sqlite3 *mg_store_db(struct mg_store *store) { return store->user.db; }
+
+mg_status mg_lock_take(const char *dir, const char *name, int *lock, struct mg_error *err)
+{
+    char *path = path_in(dir, name);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    mg_status status = MG_OK;
+    if (fd < 0) status = mg_fail(err, MG_STORAGE, "%s cannot be opened: %s", path, strerror(errno));
+    else if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        status = mg_fail(err, MG_STORAGE, "another process is at work in %s (it holds %s); wait until it has finished", dir, name);
+    if (status != MG_OK && fd >= 0) close(fd);
+    else *lock = fd;
+    free(path);
+    return status;
+}
+
+/* --- transactions --- */
+
+/* The incarnation may have changed in another process. */
+static mg_status refresh(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
+{
+    int64_t before = conn->data_version;
+    mg_status status = mg_ledger_refresh(conn, err);
+    if (status != MG_OK || conn->data_version == before) return status;
+    int64_t incarnation, hlc;
+    status = mg_meta_int(conn, "incarnation", &incarnation, 0, err);
+    if (status == MG_OK) status = mg_meta_int(conn, "hlc", &hlc, 0, err);
+    if (status == MG_OK) store->id.incarnation = (uint64_t)incarnation;
+    if (status == MG_OK && (uint64_t)hlc > store->hlc) store->hlc = (uint64_t)hlc;
+    return status;
+}
+
+static void rollback(struct mg_conn *conn)
+{
+    if (!sqlite3_get_autocommit(conn->db)) sqlite3_exec(conn->db, "ROLLBACK", NULL, NULL, NULL);
+    mg_ledger_drop(conn);
+    conn->in_tx = false;
+}
+
+static mg_status begin(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
+{
+    mg_assert(!conn->in_tx);
+    mg_status status = mg_run(conn, mg_sql(conn, MG_SQL_BEGIN), err);
+    if (status != MG_OK) return status;
+    conn->in_tx = true;
+    status = refresh(store, conn, err);
+    if (status != MG_OK) rollback(conn);
+    return status;
+}
+
+/* Before COMMIT: everything that a transaction owes. */
+static mg_status settle(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
+{
+    mg_status status = mg_repair(store, conn, err);
+    if (status == MG_OK && store->id.hub) status = mg_routes_of_moves(conn, 0, err);
+    conn->move_count = 0;
+    if (status == MG_OK) status = mg_ledger_flush(conn, err);
+    if (status == MG_OK) status = mg_run(conn, mg_sql(conn, MG_SQL_COMMIT), err);
+    return status;
+}
+
+/* At a failed commit the transaction is still open: name what refers to nothing. */
+static mg_status explain_reference(struct mg_store *store, struct mg_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    mg_status status = MG_REFUSED;
+    if (sqlite3_prepare_v2(store->user.db, "SELECT \"table\", parent FROM pragma_foreign_key_check LIMIT 1", -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        status = mg_fail(err, MG_REFUSED, "a row of %s refers to a row of %s that is not there; add that one first, or remove what refers to it first",
+                         (const char *)sqlite3_column_text(stmt, 0), (const char *)sqlite3_column_text(stmt, 1));
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+/* What a foreign client wrote becomes commits of its own, before anybody adds to it. */
+mg_status mg_edit_begin(struct mg_store *store, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->user;
+    int64_t held_back;
+    mg_status status = begin(store, conn, err);
+    if (status != MG_OK) return status;
+    status = mg_harvest(store, conn, false, &held_back, err);
+    if (status == MG_OK) status = mg_meta_int(conn, "held_back", &store->held_back, 0, err);
+    if (status == MG_OK && held_back != store->held_back) status = mg_meta_set_int(conn, "held_back", held_back, err);
+    store->held_back = held_back;
+    if (status != MG_OK) rollback(conn);
+    return status;
+}
+
+mg_status mg_edit_commit(struct mg_store *store, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->user;
+    int64_t held_back;
+    mg_assert(conn->in_tx);
+    mg_status status = mg_harvest(store, conn, store->held_back == 0, &held_back, err);
+    if (status == MG_OK) status = settle(store, conn, err);
+    if (status == MG_REFUSED && sqlite3_extended_errcode(conn->db) == SQLITE_CONSTRAINT_FOREIGNKEY)
+        status = explain_reference(store, err);
+    if (status != MG_OK) rollback(conn);
+    conn->in_tx = false;
+    return status;
+}
+
+void mg_edit_rollback(struct mg_store *store) { rollback(&store->user); }
+
+/* Foreign writes are harvested on the user's connection first, in a transaction of their own; should
+ * another client write in between, once more. Rows that are held back stay where they are. */
+mg_status mg_apply_begin(struct mg_store *store, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    for (int tries = 0;; tries++) {
+        bool notes;
+        mg_status status = begin(store, conn, err);
+        if (status == MG_OK) status = has_notes(conn, &notes, err);
+        if (status == MG_OK && (!notes || tries >= 3)) return MG_OK;
+        rollback(conn);
+        if (status == MG_OK) status = mg_edit_begin(store, err);
+        if (status == MG_OK) status = mg_edit_commit(store, err);
+        if (status != MG_OK) return status;
+        if (store->held_back > 0) tries = 3;
+    }
+}
+
+mg_status mg_apply_commit(struct mg_store *store, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    mg_assert(conn->in_tx);
+    mg_status status = settle(store, conn, err);
+    if (status != MG_OK) rollback(conn);
+    conn->in_tx = false;
+    return status;
+}
+
+void mg_apply_rollback(struct mg_store *store) { rollback(&store->remote); }
+
+mg_status mg_apply_save(struct mg_store *store, struct mg_error *err)
+{
+    mg_status status = mg_ledger_flush(&store->remote, err);
+    return status != MG_OK ? status : mg_run(&store->remote, mg_sql(&store->remote, MG_SQL_SAVEPOINT), err);
+}
+
+mg_status mg_apply_keep(struct mg_store *store, struct mg_error *err)
+{
+    mg_status status = mg_repair(store, &store->remote, err);
+    return status != MG_OK ? status : mg_apply_release(store, err);
+}
+
+mg_status mg_apply_release(struct mg_store *store, struct mg_error *err)
+{
+    return mg_run(&store->remote, mg_sql(&store->remote, MG_SQL_RELEASE), err);
+}
+
+mg_status mg_apply_undo(struct mg_store *store, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    mg_status status = mg_run(conn, mg_sql(conn, MG_SQL_UNDO), err);
+    if (status == MG_OK) status = mg_run(conn, mg_sql(conn, MG_SQL_RELEASE), err);
+    mg_ledger_drop(conn); /* what it had read may never have been */
+    if (status == MG_OK) status = mg_ledger_refresh(conn, err);
+    return status;
+}
+
+uint64_t mg_random_u63(struct mg_store *store)
+{
+    uint64_t number;
+    store->env.random(store->env.context, &number, sizeof number);
+    number &= INT64_MAX;
+    return number > 0 ? number : 1;
+}
+
+/*
+ * Physical time with a counter for the same millisecond. A clock that was set back by
+ * up to a minute is smoothed over; a larger step is believed, so that a clock that
+ * once ran in 2099 does not stamp 2099 for ever. Other nodes' stamps move nothing.
+ */
+uint64_t mg_hlc_next(struct mg_store *store)
+{
+    int64_t now = store->env.now_ms(store->env.context);
+    uint64_t wall = (uint64_t)(now > 0 ? now : 0) & ((UINT64_C(1) << 47) - 1);
+    uint64_t last = store->hlc >> 16;
+    if (wall > last || last - wall > 60000) store->hlc = wall << 16;
+    else store->hlc++;
+    return store->hlc;
+}

@@ -1,0 +1,60 @@
+/*
+ * tables.c - the engine's own tables beside the data.
+ *
+ * One row of version records per row of data (mg_v_TABLE, in ddl.c); everything here
+ * is per commit, per scope, or rare (siblings, deletions, moves). Numbers: `n` is a
+ * hub sequence number, `history` and `author` local ordinals, `hlc` ms << 16 | counter.
+ */
+#include "core/sql.h"
+
+const char mg_engine_tables[] =
+    "CREATE TABLE mg_meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
+    /* One run of the hub; fork: the parent's last number that it continues from. */
+    "CREATE TABLE mg_history(h INTEGER PRIMARY KEY, id INTEGER NOT NULL UNIQUE, parent INTEGER NOT NULL,"
+    " fork INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE mg_author(a INTEGER PRIMARY KEY, node BLOB NOT NULL, incarnation INTEGER NOT NULL,"
+    " base INTEGER, base_seq INTEGER, UNIQUE(node, incarnation)) STRICT;"
+    "CREATE TABLE mg_scope(s INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, digest INTEGER NOT NULL,"
+    " rows INTEGER NOT NULL) STRICT;"
+    /* The log. hash NULL: known only as the author of values (a row came without its commits).
+     * flags: 1 refused by the hub, 2 in quarantine here. */
+    "CREATE TABLE mg_commit(ord INTEGER PRIMARY KEY, author INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " scope INTEGER, hlc INTEGER NOT NULL, seen_history INTEGER, seen_n INTEGER, seen_more BLOB,"
+    " history INTEGER, n INTEGER, hub_time INTEGER, flags INTEGER NOT NULL DEFAULT 0,"
+    " base_incarnation INTEGER, base_seq INTEGER, salt BLOB, hash BLOB, body BLOB) STRICT;"
+    "CREATE UNIQUE INDEX mg_commit_dot ON mg_commit(author, seq);"
+    "CREATE INDEX mg_commit_waiting ON mg_commit(hlc) WHERE n IS NULL AND hash IS NOT NULL;"
+    /* Further numbers of a commit that a restored hub numbered again. */
+    "CREATE TABLE mg_number(ord INTEGER NOT NULL, history INTEGER NOT NULL, n INTEGER NOT NULL,"
+    " PRIMARY KEY(ord, history, n)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE mg_chain(author INTEGER NOT NULL, scope INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " hash BLOB NOT NULL, PRIMARY KEY(author, scope)) STRICT, WITHOUT ROWID;"
+    /* What was signed together, with both signatures. complete: every commit of it is in this log.
+     * earlier: receipts of lost histories. live: on the hub, in the present lineage. */
+    "CREATE TABLE mg_batch(b INTEGER PRIMARY KEY, author INTEGER NOT NULL, first_seq INTEGER NOT NULL,"
+    " last_seq INTEGER NOT NULL, history INTEGER NOT NULL, first_n INTEGER NOT NULL, last_n INTEGER NOT NULL,"
+    " hub_time INTEGER NOT NULL, heads BLOB NOT NULL, refused BLOB NOT NULL, author_signature BLOB NOT NULL,"
+    " receipt_signature BLOB NOT NULL, complete INTEGER NOT NULL, earlier BLOB NOT NULL,"
+    " live INTEGER NOT NULL DEFAULT 1) STRICT;"
+    "CREATE INDEX mg_batch_number ON mg_batch(first_n);"
+    "CREATE INDEX mg_batch_author ON mg_batch(author, last_seq);"
+    "CREATE TABLE mg_sibling(t INTEGER NOT NULL, id BLOB NOT NULL, cell INTEGER NOT NULL, ord INTEGER NOT NULL,"
+    " value ANY, PRIMARY KEY(t, id, cell, ord)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE mg_delete(t INTEGER NOT NULL, id BLOB NOT NULL, ord INTEGER NOT NULL,"
+    " PRIMARY KEY(t, id, ord)) STRICT, WITHOUT ROWID;"
+    /* Deleted rows that a visible row refers to, and rows to look at before the transaction ends. */
+    "CREATE TABLE mg_held(t INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY(t, id)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE mg_repair(t INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY(t, id)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE mg_quarantine(q INTEGER PRIMARY KEY, node BLOB NOT NULL, incarnation INTEGER NOT NULL,"
+    " seq INTEGER NOT NULL, history INTEGER, n INTEGER, reason TEXT NOT NULL, at INTEGER NOT NULL) STRICT;"
+    /* Rows of SOURCE's commits that live in TARGET; moved: the dossier moved there with commit n. */
+    "CREATE TABLE mg_route(r INTEGER PRIMARY KEY, n INTEGER NOT NULL, dossier BLOB NOT NULL,"
+    " source INTEGER NOT NULL, target INTEGER NOT NULL, moved INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX mg_route_n ON mg_route(n);"
+    "CREATE INDEX mg_route_source ON mg_route(source, dossier);"
+    "CREATE TABLE mg_evicted(dossier BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;"
+    /* The hub's own notes on its nodes. */
+    "CREATE TABLE mg_peer(node BLOB PRIMARY KEY, incarnation INTEGER, history INTEGER, n INTEGER, last_sync INTEGER,"
+    " waiting INTEGER, digests_agree INTEGER) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE mg_invite(id BLOB PRIMARY KEY, secret BLOB NOT NULL, name TEXT NOT NULL, scopes TEXT NOT NULL,"
+    " expires INTEGER NOT NULL, noise_key BLOB, sign_key BLOB) STRICT, WITHOUT ROWID;";
