@@ -1,0 +1,95 @@
+/*
+ * main.c - `maillaged`: its arguments, and the exit status that says how it ended.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/daemon.h"
+
+static const char usage[] =
+    "Usage: maillaged --dir DIR [--listen HOST:PORT]\n"
+    "\n"
+    "Runs the hub or the node in DIR until SIGTERM.\n"
+    "\n"
+    "  --dir DIR            the directory; default $MAILLAGE_DIR, else\n"
+    "                       $XDG_DATA_HOME/maillage, else ~/.local/share/maillage\n"
+    "  --listen HOST:PORT   hub: where nodes call; default 0.0.0.0:7447, port 0 takes\n"
+    "                       a free one. Prints `listening on HOST:PORT` when ready.\n"
+    "  --help, --version\n"
+    "\n"
+    "A hub is made by `maillage hub init`, a node by `maillage join`. A node listens on\n"
+    "no port: it does the sessions that `maillage sync` asks for, and prints `ready`.\n";
+
+/* A descriptor of 0 to 2 that is closed would be given to the next file opened, and then a log line
+ * would be written into the database. */
+static void keep_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) == -1 && errno == EBADF) (void)open("/dev/null", O_RDWR);
+}
+
+/* As the command line finds it (CLI.md); NULL when nothing says it. */
+static const char *default_dir(char *buffer, size_t size)
+{
+    const char *named = getenv("MAILLAGE_DIR");
+    if (named != NULL && named[0] != '\0') return named;
+    const char *base = getenv("XDG_DATA_HOME"), *below = "/maillage";
+    if (base == NULL || base[0] != '/') {
+        base = getenv("HOME");
+        below = "/.local/share/maillage";
+    }
+    if (base == NULL || base[0] == '\0') return NULL;
+    int len = snprintf(buffer, size, "%s%s", base, below);
+    return len > 0 && (size_t)len < size ? buffer : NULL;
+}
+
+enum parsed { RUN, DONE, WRONG };
+
+static enum parsed parse(int argc, char **argv, struct mg_daemon_options *options)
+{
+    static const struct option known[] = {
+        {"dir", required_argument, NULL, 'd'},   {"listen", required_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},        {"version", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+        switch (option) {
+        case 'd': options->dir = optarg; break;
+        case 'l': options->listen = optarg; break;
+        case 'h': (void)fputs(usage, stdout); return DONE;
+        case 'v': printf("maillaged %s\n", MAILLAGE_VERSION); return DONE;
+        default: (void)fputs("`maillaged --help` shows what it takes\n", stderr); return WRONG;
+        }
+    }
+    if (optind < argc) {
+        (void)fprintf(stderr, "maillaged: it has no use for the argument `%s`; see `maillaged --help`\n",
+                      argv[optind]);
+        return WRONG;
+    }
+    if (options->dir == NULL || options->dir[0] == '\0') {
+        (void)fputs("maillaged: no directory is known: give --dir DIR\n", stderr);
+        return WRONG;
+    }
+    return RUN;
+}
+
+int main(int argc, char **argv)
+{
+    keep_standard_streams();
+    char dir[4096];
+    struct mg_daemon_options options = {.dir = default_dir(dir, sizeof dir)};
+    switch (parse(argc, argv, &options)) {
+    case DONE: return fflush(stdout) == 0 ? 0 : mg_exit_status(MG_FAILED);
+    case WRONG: return mg_exit_status(MG_USAGE);
+    case RUN: break;
+    }
+    struct mg_error err = {""};
+    mg_status status = mg_daemon_run(&options, &err);
+    if (status != MG_OK) (void)fprintf(stderr, "maillaged: %s\n", err.text);
+    return mg_exit_status(status);
+}

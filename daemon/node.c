@@ -1,0 +1,295 @@
+/*
+ * node.c - maillaged on a node: holds the store and does the sessions it is asked for.
+ *
+ *   control.sock -> client (a line) -> queue -> one session in a worker thread -> answer (a line)
+ *
+ * The loop only talks to clients. The store is the worker's alone, and there is never
+ * more than one session, because there is one hub and one lock. SIGTERM ends a session
+ * as a spent budget does: cleanly, after the chunk in hand.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <uv.h>
+
+#include "daemon/control.h"
+#include "daemon/log.h"
+#include "daemon/serve.h"
+
+enum {
+    CLIENTS_MAX = 16,
+    LINE_MS = 5 * 1000, /* for a client to say its line */
+    BACKLOG = 16,
+};
+
+struct client;
+
+struct keeper {
+    struct mg_store *store; /* the worker's, while it works */
+    const char *dir;
+    uv_loop_t loop;
+    uv_pipe_t listener;
+    uv_signal_t terminate, interrupt;
+    uv_work_t work;
+    struct client *clients;  /* all */
+    struct client *working;  /* the one whose session runs */
+    int client_count;
+    atomic_bool stop;
+    bool leaving;
+};
+
+/* What a client is waiting for. */
+enum wait { LINE, TURN, SESSION, WRITTEN, CLOSING };
+
+struct client {
+    struct keeper *keeper;
+    struct client *next, **to_me; /* newest first */
+    uv_pipe_t pipe;
+    uv_timer_t timer;
+    uv_write_t write;
+    enum wait wait;
+    int open_handles;
+    size_t line_len;
+    char line[MG_CONTROL_LINE_MAX]; /* the request, then the answer */
+    struct mg_control_request request;
+    struct mg_control_answer answer;
+};
+
+static void finish_if_empty(struct keeper *keeper);
+static void start_next(struct keeper *keeper);
+
+/* --- a client's end --- */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct client *client = handle->data;
+    struct keeper *keeper = client->keeper;
+    if (--client->open_handles > 0) return;
+    *client->to_me = client->next;
+    if (client->next != NULL) client->next->to_me = client->to_me;
+    keeper->client_count--;
+    free(client);
+    finish_if_empty(keeper);
+}
+
+static void client_close(struct client *client)
+{
+    if (client->wait == CLOSING) return;
+    client->wait = CLOSING;
+    uv_close((uv_handle_t *)&client->pipe, on_handle_closed);
+    uv_close((uv_handle_t *)&client->timer, on_handle_closed);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    (void)status;
+    struct client *client = write->data;
+    client_close(client);
+}
+
+static void client_answer(struct client *client)
+{
+    client->wait = WRITTEN;
+    mg_control_put_answer(&client->answer, client->line);
+    uv_buf_t buf = uv_buf_init(client->line, (unsigned)strlen(client->line));
+    client->write.data = client;
+    if (uv_write(&client->write, (uv_stream_t *)&client->pipe, &buf, 1, on_written) != 0) client_close(client);
+}
+
+static void client_refuse(struct client *client, mg_status status, const char *sentence)
+{
+    client->answer.status = mg_fail(&client->answer.error, status, "%s", sentence);
+    client_answer(client);
+}
+
+/* --- sessions --- */
+
+static void log_session(const struct mg_control_answer *answer)
+{
+    const struct mg_dial_result *result = &answer->result;
+    char text[sizeof answer->error.text];
+    const char *word = answer->status != MG_OK ? "failed" : result->complete ? "complete" : "early";
+    bool quoted = answer->status == MG_UNREACHABLE || answer->status == MG_DENIED || answer->status == MG_STORAGE;
+    mg_log_line(answer->status == MG_OK ? MG_LOG_INFO : MG_LOG_WARNING, "session",
+                "result=%s status=%d sent=%lld received=%lld pushed=%lld pulled=%lld waiting=%lld ms=%lld%s%s", word,
+                (int)answer->status, (long long)result->bytes_sent, (long long)result->bytes_received,
+                (long long)result->pushed, (long long)result->pulled, (long long)result->waiting,
+                (long long)(result->seconds * 1000.0), quoted ? " text=" : "",
+                quoted ? mg_log_quote(answer->error.text, text, sizeof text) : "");
+}
+
+/* In the worker's thread. */
+static void do_session(uv_work_t *work)
+{
+    struct keeper *keeper = work->data;
+    struct client *client = keeper->working;
+    const struct mg_control_request *request = &client->request;
+    struct mg_dial_options options = {
+        .address = request->address[0] == '\0' ? NULL : request->address,
+        .max_bytes = request->max_bytes,
+        .max_ms = request->max_ms,
+        .stop = &keeper->stop,
+    };
+    client->answer.status =
+        mg_dial_sync(keeper->store, &options, &client->answer.result, &client->answer.error);
+}
+
+static void on_session_done(uv_work_t *work, int status)
+{
+    (void)status; /* never cancelled */
+    struct keeper *keeper = work->data;
+    struct client *client = keeper->working;
+    keeper->working = NULL;
+    log_session(&client->answer);
+    client_answer(client);
+    start_next(keeper);
+}
+
+/* The one that has waited longest. */
+static void start_next(struct keeper *keeper)
+{
+    if (keeper->working != NULL) return;
+    struct client *first = NULL;
+    for (struct client *client = keeper->clients; client != NULL; client = client->next)
+        if (client->wait == TURN) first = client;
+    if (first == NULL) return;
+    if (keeper->leaving) {
+        client_refuse(first, MG_UNREACHABLE, "maillaged is stopping: run sync again");
+        start_next(keeper);
+        return;
+    }
+    first->wait = SESSION;
+    keeper->working = first;
+    keeper->work.data = keeper;
+    int code = uv_queue_work(&keeper->loop, &keeper->work, do_session, on_session_done);
+    mg_assert(code == 0); /* only fails without a function to run */
+}
+
+/* --- requests --- */
+
+static void take_line(struct client *client)
+{
+    struct mg_error err;
+    uv_timer_stop(&client->timer);
+    uv_read_stop((uv_stream_t *)&client->pipe);
+    mg_status status = mg_control_get_request(client->line, &client->request, &err);
+    if (status != MG_OK) {
+        client_refuse(client, status, err.text);
+        return;
+    }
+    client->wait = TURN;
+    start_next(client->keeper);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    (void)suggested;
+    struct client *client = handle->data;
+    size_t room = sizeof client->line - 1 - client->line_len;
+    *buf = uv_buf_init(client->line + client->line_len, (unsigned)room);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
+{
+    (void)buf;
+    struct client *client = stream->data;
+    if (len == 0 || client->wait != LINE) return;
+    if (len < 0) { /* also when the line is too long: libuv had no room to read to */
+        client_close(client);
+        return;
+    }
+    char *newline = memchr(client->line + client->line_len, '\n', (size_t)len);
+    client->line_len += (size_t)len;
+    if (newline == NULL) return;
+    *newline = '\0';
+    take_line(client);
+}
+
+static void on_late(uv_timer_t *timer)
+{
+    client_close(timer->data);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct keeper *keeper = listener->data;
+    struct client *client = status < 0 ? NULL : calloc(1, sizeof *client);
+    if (client == NULL) return;
+    client->keeper = keeper;
+    client->open_handles = 2;
+    uv_pipe_init(&keeper->loop, &client->pipe, 0);
+    uv_timer_init(&keeper->loop, &client->timer);
+    client->pipe.data = client->timer.data = client;
+    client->next = keeper->clients;
+    client->to_me = &keeper->clients;
+    if (client->next != NULL) client->next->to_me = &client->next;
+    keeper->clients = client;
+    keeper->client_count++;
+
+    if (uv_accept(listener, (uv_stream_t *)&client->pipe) != 0 || keeper->client_count > CLIENTS_MAX ||
+        uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read) != 0) {
+        client_close(client);
+        return;
+    }
+    uv_timer_start(&client->timer, on_late, LINE_MS, 0);
+}
+
+/* --- start and end --- */
+
+static void finish_if_empty(struct keeper *keeper)
+{
+    if (!keeper->leaving || keeper->clients != NULL || uv_is_closing((uv_handle_t *)&keeper->terminate)) return;
+    uv_close((uv_handle_t *)&keeper->terminate, NULL);
+    uv_close((uv_handle_t *)&keeper->interrupt, NULL);
+}
+
+static void leave(struct keeper *keeper)
+{
+    if (keeper->leaving) return;
+    keeper->leaving = true;
+    atomic_store(&keeper->stop, true);
+    mg_control_unbind(keeper->dir);
+    uv_close((uv_handle_t *)&keeper->listener, NULL);
+    for (struct client *client = keeper->clients; client != NULL; client = client->next)
+        if (client->wait == LINE) client_close(client);
+    start_next(keeper); /* answers those who wait for their turn */
+    finish_if_empty(keeper);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    mg_log_line(MG_LOG_INFO, "signal", "number=%d", number);
+    leave(handle->data);
+}
+
+static mg_status listen_for_clients(struct keeper *keeper, struct mg_error *err)
+{
+    int bound;
+    mg_status status = mg_control_bind(keeper->dir, &bound, err);
+    if (status != MG_OK) return status;
+    int code = uv_pipe_open(&keeper->listener, bound);
+    if (code == 0) code = uv_listen((uv_stream_t *)&keeper->listener, BACKLOG, on_connection);
+    if (code != 0)
+        return mg_fail(err, MG_FAILED, "cannot listen on " MG_CONTROL_SOCKET ": %s", uv_strerror(code));
+    mg_log_announce("ready");
+    return MG_OK;
+}
+
+mg_status mg_serve_node(struct mg_store *store, struct mg_error *err)
+{
+    struct keeper keeper = {.store = store, .dir = mg_store_dir(store)};
+    if (uv_loop_init(&keeper.loop) != 0) return mg_fail(err, MG_FAILED, "no event loop can be made");
+    uv_pipe_init(&keeper.loop, &keeper.listener, 0);
+    uv_signal_init(&keeper.loop, &keeper.terminate);
+    uv_signal_init(&keeper.loop, &keeper.interrupt);
+    keeper.listener.data = keeper.terminate.data = keeper.interrupt.data = &keeper;
+    uv_signal_start(&keeper.terminate, on_signal, SIGTERM);
+    uv_signal_start(&keeper.interrupt, on_signal, SIGINT);
+
+    mg_status status = listen_for_clients(&keeper, err);
+    if (status != MG_OK) leave(&keeper);
+    uv_run(&keeper.loop, UV_RUN_DEFAULT);
+    mg_assert(uv_loop_close(&keeper.loop) == 0);
+    return status;
+}

@@ -1,0 +1,83 @@
+/*
+ * perform.c - one line an operation.
+ */
+#include "daemon/perform.h"
+
+static mg_status greet(struct mg_store *store, const struct mg_store_request *request,
+                       struct mg_store_result *result, struct mg_error *err)
+{
+    result->out.greet.peer = *request->in.greet.peer;
+    return mg_hub_hello(store, &result->out.greet.peer, request->in.greet.hello,
+                        request->in.greet.lineage, request->in.greet.lineage_count,
+                        result->histories, &result->out.greet.welcome, err);
+}
+
+static mg_status refill(struct mg_store *store, const struct mg_store_request *request,
+                        struct mg_store_result *result, struct mg_error *err)
+{
+    result->out.refill.position = request->in.refill.position;
+    return mg_replica_refill(store, &result->out.refill.position, request->in.refill.max_bytes,
+                             &result->bytes, err);
+}
+
+static mg_status next(struct mg_store *store, const struct mg_store_request *request,
+                      struct mg_store_result *result, struct mg_error *err)
+{
+    result->out.next.position = request->in.next.position;
+    return mg_hub_chunk(store, request->in.next.peer, &result->out.next.position,
+                        request->in.next.max_bytes, &result->bytes, &result->out.next.end, err);
+}
+
+static mg_status ack(struct mg_store *store, const struct mg_store_request *request,
+                     struct mg_error *err)
+{
+    return mg_hub_ack(store, request->in.ack.peer, &request->in.ack.cursor, request->in.ack.complete,
+                      request->in.ack.digests_agree, request->in.ack.waiting, err);
+}
+
+mg_status mg_perform(struct mg_store *store, const struct mg_store_request *request,
+                     struct mg_store_result *result, struct mg_error *err)
+{
+    switch (request->op) {
+    case MG_STORE_HELLO:
+        return mg_replica_hello(store, &result->out.hello, err);
+    case MG_STORE_WELCOME:
+        return mg_replica_welcome(store, request->in.welcome.welcome, &result->out.welcome.push_from,
+                                  &result->out.welcome.forked, err);
+    case MG_STORE_LINEAGE:
+        return mg_replica_lineage(store, result->histories, &result->out.lineage.count, err);
+    case MG_STORE_BATCH:
+        return mg_replica_batch(store, request->in.batch.after, request->in.batch.max_bytes,
+                                &result->bytes, &result->out.batch.last, err);
+    case MG_STORE_REFILL:
+        return refill(store, request, result, err);
+    case MG_STORE_RECEIPT:
+        return mg_replica_receipt(store, request->in.receipt.receipt, err);
+    case MG_STORE_FORK:
+        return mg_replica_fork(store, request->in.fork.base, err);
+    case MG_STORE_CHUNK:
+        return mg_replica_chunk(store, request->in.chunk.chunk, &result->out.chunk.cursor, err);
+    case MG_STORE_END:
+        return mg_replica_end(store, request->in.end.end, &result->out.end.outcome, err);
+    case MG_STORE_ADMIT:
+        return mg_hub_admit(store, request->in.admit.noise_public, &result->out.admit.peer, err);
+    case MG_STORE_GREET:
+        return greet(store, request, result, err);
+    case MG_STORE_SEQUENCE:
+        return mg_hub_sequence(store, request->in.sequence.peer, request->in.sequence.batch,
+                               request->in.sequence.refill, &result->bytes,
+                               &result->out.sequence.fork_base, err);
+    case MG_STORE_NEXT:
+        return next(store, request, result, err);
+    case MG_STORE_ACK:
+        return ack(store, request, err);
+    case MG_STORE_INVITED:
+        return mg_hub_invited(store, request->in.invited.id, result->out.invited.secret, err);
+    case MG_STORE_ENROL:
+        return mg_hub_enrol(store, request->in.enrol.id, request->in.enrol.noise_public,
+                            request->in.enrol.sign_public, &result->out.enrol.birth, err);
+    case MG_STORE_NONE:
+    default:
+        mg_bug(__FILE__, __LINE__, "a request without an operation");
+    }
+}

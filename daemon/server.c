@@ -1,0 +1,382 @@
+/*
+ * server.c - the hub: many sessions on one loop, one writer.
+ *
+ *   listener -> admission -> caller (link + session) -> writer -> caller
+ *
+ * The loop only moves bytes and does cryptography; the store belongs to the writer's
+ * thread. How much a stranger can cost is bounded at each step: callers in all and by
+ * address, ten seconds to prove a key, memory by session (sync.h), and a link that
+ * takes nothing for a minute is broken off.
+ *
+ *   serving -> SIGTERM -> leaving: no new callers, strangers are sent away, known nodes have
+ *   five seconds to finish, then are told to come back, then are cut -> the loop is empty
+ */
+#include <signal.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "daemon/link.h"
+#include "daemon/log.h"
+#include "daemon/net.h"
+#include "daemon/serve.h"
+#include "daemon/writer.h"
+
+enum {
+    CALLERS_MAX = 512,
+    CALLERS_OF_HOST_MAX = 64, /* an antenna's laptops behind one address translation */
+    TURNED_AWAY_MAX = 64,     /* links that are being told to come back */
+    BACKLOG = 511,
+    FILES_SPARE = 64,         /* descriptors for the store, the loop and the journal */
+    BUSY_SECONDS_MIN = 5, BUSY_SECONDS_SPREAD = 30,
+    LEAVE_MS = 5 * 1000,
+    CUT_MS = 1 * 1000,
+};
+
+#define DEFAULT_LISTEN "0.0.0.0:7447"
+
+struct server {
+    struct mg_store *store;
+    struct mg_identity identity; /* a copy: the store is the writer's */
+    uv_loop_t loop;
+    uv_tcp_t listener;
+    uv_signal_t terminate, interrupt;
+    uv_timer_t leave_timer;
+    struct mg_link_room *room;
+    struct mg_writer *writer;
+    struct caller *callers;
+    int caller_count, turned_away, callers_max, callers_of_host_max;
+    enum { SERVING, LEAVING, CUTTING } stage;
+    bool handles_closed;
+};
+
+struct caller {
+    struct mg_link link; /* first: the link's calls are given its address */
+    struct server *server;
+    struct caller *next, **to_me;
+    struct mg_writer_job job;
+    char host[INET6_ADDRSTRLEN];
+    uint64_t began_ms;
+    bool turned_away;
+};
+
+static struct caller *caller_of(struct mg_link *link)
+{
+    return (struct caller *)link;
+}
+
+static void finish_if_empty(struct server *server);
+
+/* --- one caller --- */
+
+static void on_stored(struct mg_writer_job *job)
+{
+    struct caller *caller = (struct caller *)((char *)job - offsetof(struct caller, job));
+    mg_link_stored(&caller->link, job->status, &job->error);
+}
+
+static void on_store(struct mg_link *link, const struct mg_store_request *request,
+                     struct mg_store_result *result)
+{
+    struct caller *caller = caller_of(link);
+    caller->job.request = request;
+    caller->job.result = result;
+    caller->job.done = on_stored;
+    mg_writer_submit(caller->server->writer, &caller->job);
+}
+
+static const char *word_for(const struct mg_close *close)
+{
+    if (close->status == MG_OK) return close->figures.complete ? "complete" : "early";
+    return close->peer != NULL ? "failed" : "turned_away";
+}
+
+/* A sentence about rows may quote them, and a log must not. */
+static bool may_be_logged(mg_status status)
+{
+    return status == MG_DENIED || status == MG_UNREACHABLE || status == MG_STORAGE || status == MG_BAD_BYTES;
+}
+
+static void on_over(struct mg_link *link, const struct mg_close *close)
+{
+    const struct caller *caller = caller_of(link);
+    const struct mg_figures *figures = &close->figures;
+    char name[2 * MG_NAME_MAX], text[sizeof close->error.text];
+    bool quoted = may_be_logged(close->status);
+    bool bad = close->status != MG_OK && close->status != MG_UNREACHABLE;
+    mg_log_line(bad ? MG_LOG_WARNING : MG_LOG_INFO, "session",
+                "node=%s result=%s status=%d sent=%llu received=%llu pushed=%llu chunks=%llu waiting=%llu "
+                "ms=%llu%s%s",
+                close->peer == NULL ? "-" : mg_log_quote(close->peer->name, name, sizeof name),
+                word_for(close), (int)close->status, (unsigned long long)figures->bytes_sent,
+                (unsigned long long)figures->bytes_received, (unsigned long long)figures->pushed,
+                (unsigned long long)figures->chunks, (unsigned long long)figures->waiting,
+                (unsigned long long)(uv_now(link->loop) - caller->began_ms), quoted ? " text=" : "",
+                quoted ? mg_log_quote(close->error.text, text, sizeof text) : "");
+}
+
+static void on_gone(struct mg_link *link)
+{
+    struct caller *caller = caller_of(link);
+    struct server *server = caller->server;
+    *caller->to_me = caller->next;
+    if (caller->next != NULL) caller->next->to_me = caller->to_me;
+    if (caller->turned_away)
+        server->turned_away--;
+    else
+        server->caller_count--;
+    free(caller);
+    finish_if_empty(server);
+}
+
+static const struct mg_link_calls link_calls = {.store = on_store, .over = on_over, .gone = on_gone};
+
+/* --- admission --- */
+
+/* Loopback stays empty, and is not counted: it is a tunnel, and behind it may be everybody. */
+static void read_host(struct caller *caller)
+{
+    struct sockaddr_storage peer = {0};
+    int len = (int)sizeof peer;
+    if (uv_tcp_getpeername(&caller->link.tcp, (struct sockaddr *)&peer, &len) == 0 && !mg_net_is_loopback(&peer))
+        (void)uv_ip_name((const struct sockaddr *)&peer, caller->host, sizeof caller->host);
+}
+
+static int callers_of(const struct server *server, const char *host)
+{
+    int count = 0;
+    if (host[0] == '\0') return 0;
+    for (const struct caller *caller = server->callers; caller != NULL; caller = caller->next)
+        count += !caller->turned_away && strcmp(caller->host, host) == 0;
+    return count;
+}
+
+static struct caller *caller_new(struct server *server)
+{
+    struct caller *caller = calloc(1, sizeof *caller);
+    if (caller == NULL) return NULL;
+    caller->server = server;
+    caller->began_ms = uv_now(&server->loop);
+    mg_link_init(&caller->link, &server->loop, server->room, &link_calls);
+    caller->next = server->callers;
+    caller->to_me = &server->callers;
+    if (caller->next != NULL) caller->next->to_me = &caller->next;
+    server->callers = caller;
+    server->caller_count++;
+    return caller;
+}
+
+/* "Come back in n seconds", spread so that they do not all come back at once. */
+static void turn_away(struct caller *caller)
+{
+    struct server *server = caller->server;
+    caller->turned_away = true;
+    server->caller_count--;
+    if (server->turned_away++ >= TURNED_AWAY_MAX) {
+        mg_link_break(&caller->link);
+        return;
+    }
+    struct mg_buf words;
+    mg_buf_init(&words, 16);
+    mg_alert_put(&words, MG_ALERT_BUSY, (uint16_t)(BUSY_SECONDS_MIN + randombytes_uniform(BUSY_SECONDS_SPREAD)));
+    mg_link_say_and_close(&caller->link, mg_buf_bytes(&words));
+    mg_buf_free(&words);
+}
+
+static mg_status talk(struct caller *caller)
+{
+    struct server *server = caller->server;
+    struct mg_session *session;
+    uint8_t ephemeral[MG_KEY_LEN];
+    randombytes_buf(ephemeral, sizeof ephemeral);
+    struct mg_session_params params = {
+        .workshop = &server->room->workshop,
+        .identity = &server->identity,
+        .ephemeral = ephemeral,
+        .now_ms = (int64_t)uv_now(&server->loop),
+    };
+    mg_status status = mg_session_new_hub(&params, &session, NULL);
+    sodium_memzero(ephemeral, sizeof ephemeral);
+    if (status == MG_OK) mg_link_start(&caller->link, session);
+    return status;
+}
+
+static void on_connection(uv_stream_t *listener, int code)
+{
+    struct server *server = listener->data;
+    struct caller *caller = code < 0 ? NULL : caller_new(server);
+    if (caller == NULL) {
+        mg_log_line(MG_LOG_WARNING, "accept_failed", "text=\"%s\"", code < 0 ? uv_strerror(code) : "memory");
+        return;
+    }
+    if (uv_accept(listener, (uv_stream_t *)&caller->link.tcp) != 0) {
+        mg_link_break(&caller->link);
+        return;
+    }
+    int same_host = 0;
+    read_host(caller);
+    if (server->caller_count <= server->callers_max) same_host = callers_of(server, caller->host);
+    if (server->caller_count > server->callers_max || same_host > server->callers_of_host_max) {
+        mg_log_line(MG_LOG_WARNING, "busy", "callers=%d", server->caller_count);
+        turn_away(caller);
+    } else if (talk(caller) != MG_OK) {
+        mg_link_break(&caller->link);
+    }
+}
+
+/* --- the end --- */
+
+/* EACH may make its caller go, and with it only itself. */
+static void for_all(struct server *server, void (*each)(struct caller *caller))
+{
+    for (struct caller *caller = server->callers, *next; caller != NULL; caller = next) {
+        next = caller->next;
+        each(caller);
+    }
+}
+
+static void send_stranger_away(struct caller *caller)
+{
+    const struct mg_session *session = caller->link.session;
+    if (session == NULL)
+        mg_link_break(&caller->link);
+    else if (mg_session_peer(session) == NULL)
+        mg_link_stop(&caller->link);
+}
+
+static void send_away(struct caller *caller)
+{
+    mg_link_stop(&caller->link);
+}
+
+static void cut(struct caller *caller)
+{
+    mg_link_break(&caller->link);
+}
+
+static void on_leave_timer(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    if (server->stage == LEAVING) {
+        server->stage = CUTTING;
+        uv_timer_start(&server->leave_timer, on_leave_timer, CUT_MS, 0);
+        for_all(server, send_away);
+    } else {
+        for_all(server, cut); /* what is with the writer ends first: then it is gone */
+    }
+}
+
+static void leave(struct server *server)
+{
+    if (server->stage != SERVING) return;
+    server->stage = LEAVING;
+    uv_close((uv_handle_t *)&server->listener, NULL);
+    uv_timer_start(&server->leave_timer, on_leave_timer, LEAVE_MS, 0);
+    for_all(server, send_stranger_away);
+    finish_if_empty(server);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct server *server = handle->data;
+    mg_log_line(MG_LOG_INFO, "signal", "number=%d sessions=%d", number, server->caller_count);
+    if (server->stage == SERVING)
+        leave(server);
+    else
+        for_all(server, cut); /* asked twice */
+}
+
+static void finish_if_empty(struct server *server)
+{
+    if (server->stage == SERVING || server->callers != NULL || server->handles_closed) return;
+    server->handles_closed = true;
+    uv_close((uv_handle_t *)&server->terminate, NULL);
+    uv_close((uv_handle_t *)&server->interrupt, NULL);
+    uv_close((uv_handle_t *)&server->leave_timer, NULL);
+    if (server->writer != NULL) mg_writer_stop(server->writer);
+}
+
+/* --- the beginning --- */
+
+/* As many callers as there may be descriptors for. */
+static void fit_to_files(struct server *server)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+    rlim_t wanted = (rlim_t)(server->callers_max + TURNED_AWAY_MAX + FILES_SPARE);
+    if (files.rlim_cur < wanted && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (files.rlim_cur >= wanted) return;
+    rlim_t least = TURNED_AWAY_MAX + FILES_SPARE + 1;
+    server->callers_max = files.rlim_cur > least ? (int)(files.rlim_cur - least) + 1 : 1;
+    mg_log_line(MG_LOG_WARNING, "few_files", "callers_max=%d", server->callers_max);
+}
+
+static mg_status begin_history(struct mg_store *store, struct mg_error *err)
+{
+    mg_status status = mg_apply_begin(store, err);
+    if (status != MG_OK) return status;
+    status = mg_hub_start(store, err);
+    if (status == MG_OK) return mg_apply_commit(store, err);
+    mg_apply_rollback(store);
+    return status;
+}
+
+static mg_status open_doors(struct server *server, const char *listen, struct mg_error *err)
+{
+    struct sockaddr_storage address;
+    char text[MG_ADDRESS_TEXT_MAX];
+    mg_status status = mg_net_resolve(listen == NULL ? DEFAULT_LISTEN : listen, true, &address, err);
+    if (status == MG_OK) status = begin_history(server->store, err);
+    if (status == MG_OK) status = mg_writer_start(&server->loop, server->store, &server->writer, err);
+    if (status == MG_OK)
+        status = mg_net_listen(&server->listener, &address, BACKLOG, on_connection, text, err);
+    if (status == MG_OK) mg_log_announce("listening on %s", text);
+    return status;
+}
+
+static void init_handles(struct server *server)
+{
+    uv_tcp_init(&server->loop, &server->listener);
+    uv_signal_init(&server->loop, &server->terminate);
+    uv_signal_init(&server->loop, &server->interrupt);
+    uv_timer_init(&server->loop, &server->leave_timer);
+    server->listener.data = server->terminate.data = server->interrupt.data = server;
+    server->leave_timer.data = server;
+    uv_signal_start(&server->terminate, on_signal, SIGTERM);
+    uv_signal_start(&server->interrupt, on_signal, SIGINT);
+}
+
+static mg_status run(struct server *server, const char *listen, struct mg_error *err)
+{
+    if (mg_workshop_init(&server->room->workshop) != MG_OK || uv_loop_init(&server->loop) != 0)
+        return mg_fail(err, MG_FAILED, "out of memory");
+    fit_to_files(server);
+    init_handles(server);
+    mg_status status = open_doors(server, listen, err);
+    if (status != MG_OK) leave(server);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    mg_assert(uv_loop_close(&server->loop) == 0);
+    return status;
+}
+
+mg_status mg_serve_hub(struct mg_store *store, const struct mg_daemon_options *options, struct mg_error *err)
+{
+    struct server server = {
+        .store = store,
+        .identity = *mg_store_identity(store),
+        .callers_max = options->connections_max > 0 ? options->connections_max : CALLERS_MAX,
+        .callers_of_host_max =
+            options->connections_per_host_max > 0 ? options->connections_per_host_max : CALLERS_OF_HOST_MAX,
+        .room = calloc(1, sizeof *server.room),
+    };
+    if (server.room == NULL) return mg_fail(err, MG_FAILED, "out of memory");
+    mg_status status = run(&server, options->listen, err);
+    mg_workshop_free(&server.room->workshop);
+    free(server.room);
+    sodium_memzero(&server.identity, sizeof server.identity);
+    return status;
+}

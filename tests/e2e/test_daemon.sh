@@ -1,0 +1,287 @@
+#!/bin/sh
+# test_daemon.sh - maillaged as people meet it: real programs, real sockets, a bad network.
+#
+# One hub and a few nodes live through a working day: enrolment, sessions, a second daemon, a
+# killed daemon, a hub that is away, refusals, a link that breaks in the middle. Every sentence
+# and exit status that CLI.md promises is asked for. Needs $MAILLAGE_BIN; listens on 127.0.0.1.
+set -u
+
+bin=${MAILLAGE_BIN:?the directory of maillage and maillaged}
+work=$(mktemp -d "${TMPDIR:-/tmp}/maillage-daemon-XXXXXX") || exit 1
+cd "$work" || exit 1
+export LC_ALL=C.UTF-8
+unset MAILLAGE_DIR JOURNAL_STREAM 2>/dev/null
+started= # pids to end, whatever happens
+failures=0
+
+clean_up() {
+    for pid in $started; do kill -9 "$pid" 2>/dev/null; done
+    cd / && rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 1' HUP INT TERM
+
+fail() {
+    echo "FAIL: $*" >&2
+    failures=$((failures + 1))
+}
+
+m() { "$bin/maillage" "$@"; }
+
+# expect STATUS WORDS COMMAND...: runs it; its exit status must be STATUS, and its stderr hold WORDS.
+expect() {
+    want=$1 words=$2
+    shift 2
+    "$@" >out 2>err
+    got=$?
+    [ "$got" = "$want" ] || fail "exit $got, not $want: $* ($(cat err))"
+    case $(cat err) in *"$words"*) ;; *) fail "\"$words\" is not said by: $* ($(cat err))" ;; esac
+}
+
+# field NAME < JSON: a number, text or truth value of an object
+field() { sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" | head -n 1; }
+
+# is WHAT GOT WANTED
+is() { [ "$2" = "$3" ] || fail "$1 is \"$2\", not \"$3\""; }
+
+# wait_for FILE WORDS PID: until FILE has a line that starts so, or the process ends
+wait_for() {
+    tries=0
+    while ! grep -q "^$2" "$1" 2>/dev/null; do
+        tries=$((tries + 1))
+        if [ $tries -gt 200 ] || ! kill -0 "$3" 2>/dev/null; then
+            fail "no line \"$2\" in $1: $(cat "$1")"
+            return 1
+        fi
+        sleep 0.05
+    done
+}
+
+# start_hub DIR LISTEN: sets hub_pid and hub_address
+start_hub() {
+    "$bin/maillaged" --dir "$1" --listen "$2" 2>"$1.err" &
+    hub_pid=$!
+    started="$started $hub_pid"
+    wait_for "$1.err" "listening on " $hub_pid
+    hub_address=$(sed -n 's/^listening on //p' "$1.err")
+}
+
+# end_process PID SIGNAL: sets ended to its exit status
+end_process() {
+    kill "-$2" "$1"
+    wait "$1" 2>/dev/null
+    ended=$?
+}
+
+# start_relay OPTION...: sets relay_pid and relay_address
+start_relay() {
+    "$bin/maillage" relay --to "$hub_address" "$@" 2>relay.err &
+    relay_pid=$!
+    started="$started $relay_pid"
+    wait_for relay.err "relay listening on " $relay_pid
+    relay_address=$(sed -n 's/^relay listening on //p' relay.err)
+}
+
+rows() { m --dir "$1" sql "SELECT count(*) AS n FROM participant" --json | field n; }
+
+# people DIR COUNT PREFIX: adds participants in one transaction, some 100 bytes each that do not compress
+people() {
+    echo "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $2)
+          INSERT INTO participant(id, antenna, family_name, given_name, birth_date)
+          SELECT randomblob(16), '$scope', '$3-' || i, hex(randomblob(40)), '1980-01-01' FROM n;" |
+        m --dir "$1" sql --write - >out 2>err || fail "people: $(cat err)"
+}
+
+scope=martigues/msp-port-de-bouc
+
+# --- wrong words, before there is anything ---
+
+expect 0 "" "$bin/maillaged" --help
+expect 0 "" "$bin/maillaged" --version
+expect 2 "--help" "$bin/maillaged" --dri hub
+expect 2 "no use" "$bin/maillaged" --dir hub now
+expect 2 "" "$bin/maillaged" --dir
+expect 1 "there is no node" "$bin/maillaged" --dir nowhere
+[ -e nowhere ] && fail "maillaged made a directory that it was only asked about"
+
+# --- a hub ---
+
+m --dir hub hub init --name Centrale >/dev/null || fail "hub init"
+expect 2 "not a port" "$bin/maillaged" --dir hub --listen 127.0.0.1:99999
+expect 2 "brackets" "$bin/maillaged" --dir hub --listen ::1:7447
+start_hub hub 127.0.0.1:0
+case $hub_address in 127.0.0.1:[1-9]*) ;; *) fail "the hub's address is $hub_address" ;; esac
+expect 7 "another maillaged" "$bin/maillaged" --dir hub --listen 127.0.0.1:0
+m --dir hub2 hub init --name Autre >/dev/null || fail "hub init"
+expect 1 "another program listens" "$bin/maillaged" --dir hub2 --listen "$hub_address"
+
+# --- a node joins, adds, syncs; the hub lists it ---
+
+invite() { m --dir "$1" hub invite --name "$2" --scope "$scope" --hub "$3" ${4:+--expires "$4"} 2>err; }
+code=$(invite hub alpha "$hub_address") || fail "invite: $(cat err)"
+expect 0 "" m --dir alpha join "$code" --json
+is "the node's scopes" "$(grep -c "$scope" out)" 1
+[ -e alpha/join.keys ] && fail "join.keys stayed"
+expect 3 "is a node already" m --dir alpha join "$code"
+expect 5 "" m --dir beta join "$code" # used
+expect 0 "" m --dir alpha add participant antenna="$scope" family_name=Durand given_name=Anne birth_date=1980-05-17
+expect 0 "" m --dir alpha sync --json
+is pushed "$(field pushed <out)" 1
+is complete "$(field complete <out)" true
+is agree "$(field digests_agree <out)" true
+m --dir hub list participant >out 2>err || fail "list on the hub: $(cat err)"
+grep -q Durand out || fail "the hub does not have the row"
+m --dir hub hub nodes --json | grep -q '"alpha"' || fail "hub nodes does not list alpha"
+grep -q 'event=session node=alpha result=complete' hub.err || fail "the session is not in the hub's log"
+grep -q Durand hub.err && fail "personal data in the hub's log"
+expect 0 "" m --dir alpha sync --json
+is "round trips with nothing new" "$(field round_trips <out)" 2
+[ "$(field bytes_sent <out)" -le 300 ] && [ "$(field bytes_received <out)" -le 300 ] ||
+    fail "nothing new cost more than 300 bytes: $(cat out)"
+
+# --- maillaged on a node: it does the sessions of `sync` ---
+
+expect 2 "only a hub listens" "$bin/maillaged" --dir alpha --listen 127.0.0.1:0
+"$bin/maillaged" --dir alpha 2>alpha.err &
+node_pid=$!
+started="$started $node_pid"
+wait_for alpha.err ready $node_pid
+is "the control socket's mode" "$(stat -c %a alpha/control.sock)" 600
+expect 7 "another maillaged" "$bin/maillaged" --dir alpha
+expect 0 "" m --dir alpha add participant antenna="$scope" family_name=Blanc given_name=Luc birth_date=1971-01-02
+expect 0 "" m --dir alpha sync --json
+is "pushed by the node's maillaged" "$(field pushed <out)" 1
+grep -q 'event=session result=complete' alpha.err || fail "the node's maillaged did not do the session"
+end_process $node_pid TERM
+is "the node's maillaged after SIGTERM" $ended 0
+[ -e alpha/control.sock ] && fail "control.sock stayed"
+"$bin/maillaged" --dir alpha 2>alpha.err &
+node_pid=$!
+started="$started $node_pid"
+wait_for alpha.err ready $node_pid
+end_process $node_pid KILL
+expect 0 "" m --dir alpha sync --json # a dead daemon's socket is nobody's
+
+# --- SIGTERM, then the hub is away ---
+
+end_process $hub_pid TERM
+is "the hub after SIGTERM" $ended 0
+expect 0 "" m --dir alpha add participant antenna="$scope" family_name=Chaix given_name=Eve birth_date=1990-09-09
+expect 4 "refuses the connection" m --dir alpha sync
+m --dir alpha status >out 2>err
+grep -q "refuses the connection" out err || fail "status does not tell of the failed session: $(cat out err)"
+expect 4 "unknown" m --dir alpha sync --hub hub.invalid:7447
+expect 2 "not a port" m --dir alpha sync --hub hub:0
+
+# --- another hub on the same address is not ours ---
+
+start_hub hub2 "$hub_address"
+expect 5 "" m --dir alpha sync
+code=$(invite hub gamma "$hub_address") || fail "invite: $(cat err)"
+expect 5 "" m --dir gamma join "$code"
+end_process $hub_pid TERM
+start_hub hub "$hub_address"
+expect 0 "" m --dir gamma join "$code" # the same invitation, once the right hub answers
+expect 0 "" m --dir alpha sync --json
+is "pushed after the hub came back" "$(field pushed <out)" 1
+
+# --- kill -9 in the middle of the day loses nothing ---
+
+people alpha 200 before
+expect 0 "" m --dir alpha sync --json
+end_process $hub_pid KILL
+start_hub hub "$hub_address"
+expect 0 "" m --dir alpha sync --json
+is "pushed again after kill -9" "$(field pushed <out)" 0
+expect 0 "" m --dir gamma sync --json
+is "rows at gamma" "$(rows gamma)" "$(rows hub)"
+is digests "$(m --dir gamma digest | grep msp)" "$(m --dir hub digest | grep msp-port)"
+
+# --- a link that breaks on the way up, on the way down, and an enrolment whose answer is lost ---
+
+people alpha 500 up
+start_relay --cut-up 20000 --cut-always
+expect 4 "" m --dir alpha sync --hub "$relay_address"
+expect 4 "" m --dir alpha sync --hub "$relay_address"
+end_process $relay_pid TERM
+is "the relay after SIGTERM" $ended 0
+expect 0 "" m --dir alpha sync --json
+is "the rest goes through" "$(field waiting <out)" 0
+start_relay --cut-down 9000
+expect 4 "" m --dir gamma sync --hub "$relay_address"
+expect 0 "" m --dir gamma sync --hub "$relay_address" --json
+end_process $relay_pid TERM
+is "agree after a cut" "$(field digests_agree <out)" true
+is "rows at gamma after a cut" "$(rows gamma)" "$(rows hub)"
+
+start_relay --cut-down 150
+code=$(invite hub delta "$relay_address") || fail "invite: $(cat err)"
+expect 4 "" m --dir delta join "$code"
+is "the mode of join.keys" "$(stat -c %a delta/join.keys 2>&1)" 600
+expect 0 "" m --dir delta join "$code"
+[ -e delta/join.keys ] && fail "join.keys stayed after the second try"
+is "rows at delta" "$(rows delta)" "$(rows hub)"
+end_process $relay_pid TERM
+
+# --- damaged bytes never get in ---
+
+people alpha 50 noise
+start_relay --corrupt 2000 --seed 7
+"$bin/maillage" --dir alpha sync --hub "$relay_address" >out 2>err
+got=$?
+[ $got -ne 0 ] && [ $got -ne 6 ] && [ $got -lt 128 ] || fail "a corrupted line gave $got: $(cat err)"
+end_process $relay_pid TERM
+expect 0 "" m --dir alpha sync --json
+is "agree after damage" "$(field digests_agree <out)" true
+
+# --- a slow line and a budget ---
+
+people alpha 300 slow
+start_relay --delay 20 --rate 200
+expect 0 "" m --dir gamma sync --hub "$relay_address" --max-bytes 3000 --json
+expect 0 "" m --dir alpha sync --hub "$relay_address" --json
+is "complete over a slow line" "$(field complete <out)" true
+end_process $relay_pid TERM
+
+# --- refusals ---
+
+code=$(invite hub late "$hub_address" 1m) && [ -n "$code" ] || fail "invite: $(cat err)"
+expect 0 "" m --dir hub hub revoke gamma
+expect 5 "revoked" m --dir gamma sync
+expect 0 "" m --dir alpha sync --json
+
+# --- strangers: garbage, silence, and a SIGTERM meanwhile ---
+
+port=${hub_address##*:}
+if command -v python3 >/dev/null; then
+    python3 - "$port" <<'PYTHON' || fail "strangers"
+import socket, sys, os
+port = int(sys.argv[1])
+def call(words):
+    s = socket.create_connection(("127.0.0.1", port), 5)
+    s.sendall(words)
+    s.settimeout(15)
+    answer = b""
+    try:
+        while True:
+            got = s.recv(4096)
+            if not got: break
+            answer += got
+    except ConnectionResetError:
+        pass
+    return answer
+for words in (b"GET / HTTP/1.0\r\n\r\n", os.urandom(3000), b"MLG\x01\x00\x00", b"MLG\x01\xff\xff" + os.urandom(65535),
+              b"MLG\x01\x00\x30" + os.urandom(48), b"MLG\x02\x00\x38" + os.urandom(56), b"MLG\x09"):
+    answer = call(words)
+    assert len(answer) < 64, answer
+half = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(100)]
+for s in half: s.sendall(b"MLG")
+PYTHON
+fi
+expect 0 "" m --dir alpha sync --json
+end_process $hub_pid TERM
+is "the hub after strangers and SIGTERM" $ended 0
+grep -E -q 'should never happen|Sanitizer' hub.err alpha.err && fail "$(cat hub.err alpha.err)"
+
+[ $failures -eq 0 ] || { echo "$failures failures" >&2; exit 1; }
+echo "all is well"
