@@ -1,0 +1,57 @@
+/*
+ * session.c - a session, seen from the keyboard.
+ */
+#include "cli/session.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/out.h"
+
+/* One line, written over itself, for a person who watches. */
+static void show_progress(void *context, const struct mg_dial_result *so_far)
+{
+    (void)context;
+    (void)fprintf(stderr, "\r\033[K%lld sent, %lld received, %lld KB", (long long)so_far->pushed,
+                  (long long)so_far->pulled,
+                  (long long)((so_far->bytes_sent + so_far->bytes_received) / 1000));
+    (void)fflush(stderr);
+}
+
+mg_status mg_session_run(struct mg_cli *cli, struct mg_dial_options *options,
+                         struct mg_dial_result *result, struct mg_error *err)
+{
+    bool running = false;
+    mg_status status = mg_control_sync(cli->dir, options, &running, result, err);
+    if (status != MG_OK || running) return status;
+
+    bool watched = !cli->quiet && isatty(STDERR_FILENO);
+    if (watched) options->progress = show_progress;
+    status = mg_dial_sync(cli->store, options, result, err);
+    if (watched) (void)fputs("\r\033[K", stderr);
+    return status;
+}
+
+mg_status mg_session_judge(const struct mg_dial_result *result, struct mg_error *err)
+{
+    if (!result->complete || result->digests_agree) return MG_OK;
+    return mg_fail(err, MG_DIFFER,
+                   "the session was complete, but this node and the hub do not hold the same data: "
+                   "compare `maillage digest` here and on the hub, and run `maillage log verify`");
+}
+
+void mg_session_tell(const struct mg_cli *cli, const struct mg_dial_result *result)
+{
+    mg_note(cli, "sent %lld, received %lld; %lld bytes out, %lld in, %lld round trips",
+            (long long)result->pushed, (long long)result->pulled, (long long)result->bytes_sent,
+            (long long)result->bytes_received, (long long)result->round_trips);
+    const char *hub = mg_store_identity(cli->store)->hub_name;
+    if (!result->complete)
+        mg_note(cli,
+                "the session ended before everything was exchanged; run `maillage sync` again");
+    else if (result->waiting > 0)
+        mg_note(cli, "%lld of this node's commits still wait for the hub's receipt",
+                (long long)result->waiting);
+    else if (result->digests_agree)
+        mg_note(cli, "synchronised with %s", hub);
+}

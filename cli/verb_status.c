@@ -1,0 +1,128 @@
+/*
+ * verb_status.c - `maillage status`: where this node stands, and what is still owed.
+ *
+ * "Synchronised" is a promise: nothing of ours is without the hub's signed receipt,
+ * and at the last complete session the digests agreed. Anything less is said as how
+ * many commits wait, since when, and why.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/out.h"
+#include "cli/verbs.h"
+
+static bool is_synchronised(const struct mg_identity *self, const struct mg_standing *standing)
+{
+    if (standing->waiting > 0 || standing->held_back > 0) return false;
+    return self->hub || (standing->last_sync != 0 && standing->digests_agree);
+}
+
+static void print_json(const struct mg_identity *self, const struct mg_standing *standing)
+{
+    char hex[17];
+    json_t *out = mg_need(json_object());
+    mg_json_put(out, "role", mg_json_text(self->hub ? "hub" : "node"));
+    mg_json_put(out, "node", mg_json_id(self->node));
+    mg_json_put(out, "name", mg_json_text(self->name));
+    (void)snprintf(hex, sizeof hex, "%016llx", (unsigned long long)self->incarnation);
+    mg_json_put(out, "incarnation", mg_json_text(hex));
+    mg_json_put(out, "scopes", mg_json_scopes(self));
+    mg_json_put(out, "cursor", mg_json_int((int64_t)standing->cursor.n));
+    (void)snprintf(hex, sizeof hex, "%016llx", (unsigned long long)standing->cursor.history);
+    mg_json_put(out, "history", mg_json_text(hex));
+    mg_json_put(out, "waiting", mg_json_int(standing->waiting));
+    mg_json_put(out, "waiting_since", mg_json_time(standing->waiting_since));
+    mg_json_put(out, "last_sync", mg_json_time(standing->last_sync));
+    mg_json_put(out, "conflicts", mg_json_int(standing->conflicts));
+    mg_json_put(out, "quarantined", mg_json_int(standing->quarantined));
+    mg_json_put(out, "held_back", mg_json_int(standing->held_back));
+    mg_json_put(out, "digests", mg_json_digests(standing));
+    mg_json_put(out, "synchronised", json_boolean(is_synchronised(self, standing)));
+    mg_json_put(out, "last_failure",
+                mg_json_text(standing->last_failure[0] == '\0' ? NULL : standing->last_failure));
+    mg_json_put(out, "clock_skew_ms", mg_json_int(standing->skew_ms));
+    mg_print_json(out);
+}
+
+static void print_who(const struct mg_identity *self)
+{
+    char id[MG_ID_TEXT_LEN + 1];
+    mg_id_format(self->node, id);
+    printf("%s %s (%s)\n", self->hub ? "hub" : "node", self->name, id);
+    if (self->hub) return;
+    printf("hub  %s at %s\n", self->hub_name, self->hub_address);
+    for (int i = 0; i < self->scope_count; i++)
+        printf("%s%s", i == 0 ? "for  " : ", ", self->scopes[i]);
+    (void)putchar('\n');
+}
+
+static void print_waiting(const struct mg_standing *standing)
+{
+    char since[MG_TIME_TEXT_MAX];
+    if (standing->waiting == 0) return;
+    mg_time_text(standing->waiting_since, since);
+    printf("%lld %s for the hub's receipt, the oldest since %s", (long long)standing->waiting,
+           standing->waiting == 1 ? "commit waits" : "commits wait", since);
+    if (standing->last_failure[0] == '\0') {
+        printf("; run `maillage sync`\n");
+        return;
+    }
+    printf(": ");
+    mg_print_text(stdout, standing->last_failure);
+    (void)putchar('\n');
+}
+
+static void print_sessions(const struct mg_identity *self, const struct mg_standing *standing)
+{
+    char at[MG_TIME_TEXT_MAX];
+    mg_time_text(standing->last_sync, at);
+    if (self->hub) {
+        printf("sequenced up to %llu\n", (unsigned long long)standing->cursor.n);
+    } else if (is_synchronised(self, standing)) {
+        printf("synchronised with %s at %s\n", self->hub_name, at);
+    } else if (standing->last_sync == 0) {
+        printf("no session with the hub was complete yet\n");
+    } else {
+        printf("last complete session at %s%s\n", at,
+               standing->digests_agree ? "" : "; the digests differed");
+    }
+    print_waiting(standing);
+    if (standing->waiting == 0 && standing->last_failure[0] != '\0') {
+        printf("the newest session failed: ");
+        mg_print_text(stdout, standing->last_failure);
+        (void)putchar('\n');
+    }
+}
+
+static void print_count(int64_t count, const char *one, const char *many)
+{
+    if (count > 0) printf("%lld %s\n", (long long)count, count == 1 ? one : many);
+}
+
+static void print_people(const struct mg_identity *self, const struct mg_standing *standing)
+{
+    print_who(self);
+    print_sessions(self, standing);
+    print_count(standing->conflicts, "conflict to settle: see `maillage conflicts`",
+                "conflicts to settle: see `maillage conflicts`");
+    print_count(standing->quarantined, "commit in quarantine: it could not be applied here",
+                "commits in quarantine: they could not be applied here");
+    print_count(standing->held_back, "row written by another program cannot be sent as it is",
+                "rows written by another program cannot be sent as they are");
+    int64_t skew_s = standing->skew_ms / 1000;
+    if (skew_s > 60 || skew_s < -60)
+        printf("this machine's clock is %lld seconds %s the hub's\n",
+               (long long)llabs(skew_s), skew_s > 0 ? "ahead of" : "behind");
+}
+
+mg_status mg_verb_status(struct mg_cli *cli, const struct mg_args *args, struct mg_error *err)
+{
+    (void)args;
+    struct mg_standing *standing = mg_need(calloc(1, sizeof *standing));
+    mg_status status = mg_cli_open(cli, err);
+    if (status == MG_OK) status = mg_stand(cli->store, standing, err);
+    if (status == MG_OK)
+        (cli->json ? print_json : print_people)(mg_store_identity(cli->store), standing);
+    free(standing);
+    return status;
+}

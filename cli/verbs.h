@@ -1,0 +1,102 @@
+/*
+ * verbs.h - every verb of `maillage`, once.
+ *
+ * A row here is the dispatch, the help and the grammar of the verb's options (args.h).
+ * The function lives in a file named after the verb.
+ *
+ * X(verb, function, group, fewest and most words, usage, summary, details)
+ */
+#ifndef MG_CLI_VERBS_H
+#define MG_CLI_VERBS_H
+
+#include "cli/cli.h"
+
+#define MG_VERBS(X)                                                                               \
+    X("add", mg_verb_add, MG_GROUP_ROWS, 1, -1, "TABLE [--scope SCOPE] [COLUMN=VALUE...]",        \
+      "make a new row and print its id",                                                          \
+      "The scope is only needed where it does not follow from the row or from the node, which\n"  \
+      "may hold several. Values are written as `maillage schema TABLE` says: dates as\n"          \
+      "2026-11-23, money in cents, yes and no as 1 and 0, a reference as the id of its row.")     \
+    X("set", mg_verb_set, MG_GROUP_ROWS, 3, -1, "TABLE ID COLUMN=VALUE...",                       \
+      "change columns of a row",                                                                  \
+      "`COLUMN=` empties the column. All the columns given change together or not at all.")       \
+    X("remove", mg_verb_remove, MG_GROUP_ROWS, 2, 2, "TABLE ID", "delete a row",                  \
+      "What somebody else changes in the row meanwhile is not lost: the row comes back, and\n"    \
+      "`maillage conflicts` lists it.")                                                           \
+    X("show", mg_verb_show, MG_GROUP_ROWS, 2, 2, "TABLE ID", "print one row, every column",       \
+      "With --json, an object.")                                                                  \
+    X("list", mg_verb_list, MG_GROUP_ROWS, 1, -1, "TABLE [COLUMN=VALUE...]",                      \
+      "print the rows of a table, by id",                                                         \
+      "Only rows that have all the values given; `COLUMN=` finds those where it is empty.\n"      \
+      "With --json, an array of objects.")                                                        \
+    X("sql", mg_verb_sql, MG_GROUP_ROWS, 1, 1, "[--write] (QUERY | -)",                           \
+      "run SQL on the node's own database",                                                       \
+      "Without --write, one query that only reads; `-` reads it from standard input.\n"           \
+      "With --write, one or more statements that change rows of the tables of `maillage\n"        \
+      "schema`, in one transaction: all of them or none. The rows of the last statement that\n"   \
+      "returns any are printed. The engine's own tables (mg_...) can be read, never written.")    \
+    X("schema", mg_verb_schema, MG_GROUP_ROWS, 0, 1, "[TABLE] [--names]",                         \
+      "print the tables, their columns, types and merge policies",                                \
+      "--names prints only the names of the tables, or of the columns of TABLE, one a line.")     \
+    X("join", mg_verb_join, MG_GROUP_SYNC, 1, 1, "CODE",                                          \
+      "make the directory a node, by an invitation of the hub",                                   \
+      "CODE is the line that `maillage hub invite` printed; it works once. Ends with a first\n"   \
+      "session. When only that session fails, the node exists: run `maillage sync` later.")       \
+    X("sync", mg_verb_sync, MG_GROUP_SYNC, 0, 0,                                                  \
+      "[--hub HOST:PORT] [--max-bytes N] [--max-seconds N]",                                      \
+      "exchange with the hub: one session",                                                       \
+      "--hub calls another address than the invitation's; the hub must be the same one. A\n"      \
+      "budget of bytes (both ways together) or seconds ends the session early and cleanly; the\n" \
+      "next one goes on from there. When maillaged runs on the directory, it does the session.")  \
+    X("status", mg_verb_status, MG_GROUP_SYNC, 0, 0, "",                                          \
+      "say where this node stands",                                                               \
+      "It says `synchronised` only when the hub has signed for every commit of this node, and\n"  \
+      "the digests agreed at the last complete session.")                                         \
+    X("digest", mg_verb_digest, MG_GROUP_SYNC, 0, 0, "",                                          \
+      "print the digest of each scope, one `SCOPE HEX` a line",                                   \
+      "Two nodes with the same digest of a scope hold the same data in it. The root scope is\n"   \
+      "printed as `/`.")                                                                          \
+    X("log", mg_verb_log, MG_GROUP_TRAIL, 0, 2, "[TABLE ID | verify]",                            \
+      "tell who changed what, when, with which receipt",                                          \
+      "Oldest first; TABLE ID keeps to one row. `log verify` checks every hash, signature and\n"  \
+      "receipt again, and ends with status 1 at the first that does not hold.")                   \
+    X("conflicts", mg_verb_conflicts, MG_GROUP_TRAIL, 0, 0, "",                                   \
+      "list the cells that two people wrote without seeing each other's change",                  \
+      "Each with all its values, who wrote them, and the commit to name to `resolve --take`.\n"   \
+      "The column `row` stands for a row deleted here and changed there.")                        \
+    X("resolve", mg_verb_resolve, MG_GROUP_TRAIL, 3, 3,                                           \
+      "TABLE ID COLUMN (--value VALUE | --take COMMIT)", "settle a conflict",                     \
+      "Either with a value of your own, or with the one that COMMIT wrote. For the column\n"      \
+      "`row` the value is `kept` or `deleted`.")                                                  \
+    X("hub init", mg_verb_hub_init, MG_GROUP_HUB, 0, 0, "--name NAME",                            \
+      "make the directory a hub",                                                                 \
+      "With the antennas and communes of both PLIEs in place. Then: `maillaged --dir DIR`.")      \
+    X("hub invite", mg_verb_hub_invite, MG_GROUP_HUB, 0, 0,                                       \
+      "--name NODE --scope SCOPE [--scope SCOPE]... --hub HOST:PORT [--expires TIME]",            \
+      "print a one-time invitation code for a new node",                                          \
+      "HOST:PORT is where the node will find the hub. TIME is a number and m, h, d or w (72h is\n" \
+      "the default). Whoever holds the code can join once: hand it over like a key.")             \
+    X("hub nodes", mg_verb_hub_nodes, MG_GROUP_HUB, 0, 0, "",                                     \
+      "list the nodes, their scopes and their last session",                                      \
+      "`waiting` is what the node said it still had to send at that session.")                    \
+    X("hub revoke", mg_verb_hub_revoke, MG_GROUP_HUB, 1, 1, "NODE",                               \
+      "refuse a node from now on, by its name or id",                                             \
+      "What it has sent stays. It is refused at its next call.")                                  \
+    X("demo", mg_verb_demo, MG_GROUP_MORE, 0, 0, "",                                              \
+      "show the main job from nothing: a hub, the antennas, a day offline, a night's sync", "")   \
+    X("help", mg_verb_help, MG_GROUP_MORE, 0, 2, "[VERB] [--names] [--options]",                  \
+      "list the verbs, or explain one",                                                           \
+      "--names prints only the verbs, one a line; --options only the options of VERB. Both are\n" \
+      "for the shell's completion.")                                                              \
+    X("relay", mg_verb_relay, MG_GROUP_HIDDEN, 0, 0,                                              \
+      "--to HOST:PORT [--listen HOST:PORT] [--delay MS] [--rate KBIT] [--cut-up BYTES]"           \
+      " [--cut-down BYTES] [--cut-always] [--corrupt PPM] [--drop PERCENT] [--seed N]",           \
+      "stand between a node and a hub as a bad network, on one machine",                          \
+      "For trials: it delays, slows down, cuts and damages what passes through it.")
+
+#define MG_X(words, function, ...)                                                                \
+    mg_status function(struct mg_cli *cli, const struct mg_args *args, struct mg_error *err);
+MG_VERBS(MG_X)
+#undef MG_X
+
+#endif
