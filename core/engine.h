@@ -130,6 +130,8 @@ mg_status mg_meta_set_bytes(struct mg_conn *conn, const char *key, const void *d
 /* The cursor as this node holds it. */
 mg_status mg_cursor_get(struct mg_conn *conn, struct mg_mark *cursor, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_cursor_set(struct mg_conn *conn, struct mg_mark cursor, struct mg_error *err) MG_MUST_CHECK;
+/* The hub's: it has read all that it has numbered. */
+mg_status mg_numbered_get(struct mg_conn *conn, struct mg_mark *last, struct mg_error *err) MG_MUST_CHECK;
 /* The positions that a commit made now has seen: the cursor, and tails of lost histories. */
 mg_status mg_seen_now(struct mg_store *store, struct mg_conn *conn, struct mg_mark seen[MG_SEEN_MAX], uint8_t *count,
                       struct mg_error *err) MG_MUST_CHECK;

@@ -235,6 +235,7 @@ static mg_status take_change(struct harvest *h, const struct note *note, struct 
     row->mask = note->keep ? 0 : note->mask;
     mg_status status = MG_OK;
     if (row->stored.row.table_index != h->store->schema->head) status = mg_row_home(h->store, h->conn, &row->stored, err);
+    else memcpy(row->stored.dossier, row->stored.row.id, MG_ID_LEN);
     row->scope = row->stored.scope; /* a head's: where it was counted until now */
     return status == MG_OK ? writable(h, row, err) : status;
 }

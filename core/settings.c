@@ -65,15 +65,25 @@ mg_status mg_cursor_set(struct mg_conn *conn, struct mg_mark cursor, struct mg_e
     return status;
 }
 
+mg_status mg_numbered_get(struct mg_conn *conn, struct mg_mark *last, struct mg_error *err)
+{
+    int64_t history;
+    mg_status status = mg_meta_int(conn, "history", &history, 0, err);
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_LAST_NUMBER);
+    *last = (struct mg_mark){(uint32_t)history, 0};
+    if (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) last->n = (uint64_t)sqlite3_column_int64(stmt, 0);
+    sqlite3_reset(stmt);
+    return status;
+}
+
 /* The tails: how far this node had read histories that the hub has lost since (12 bytes each). */
 mg_status mg_seen_now(struct mg_store *store, struct mg_conn *conn, struct mg_mark seen[MG_SEEN_MAX], uint8_t *count,
                       struct mg_error *err)
 {
-    (void)store;
     uint8_t tails[12 * MG_SEEN_MAX];
     size_t len;
     *count = 0;
-    mg_status status = mg_cursor_get(conn, &seen[0], err);
+    mg_status status = store->id.hub ? mg_numbered_get(conn, &seen[0], err) : mg_cursor_get(conn, &seen[0], err);
     if (status != MG_OK) return status;
     if (seen[0].n > 0) *count = 1;
     status = mg_meta_bytes(conn, "tails", tails, sizeof tails, &len, err);

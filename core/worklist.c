@@ -198,13 +198,7 @@ static mg_status stand(struct mg_store *store, struct mg_standing *standing, str
     struct mg_mark cursor;
     int64_t number, hlc = 0;
     size_t len = 0;
-    mg_status status = mg_cursor_get(conn, &cursor, err);
-    if (status == MG_OK && store->id.hub) { /* the hub has read all that it has numbered */
-        int64_t history = 0, last = 0;
-        status = mg_meta_int(conn, "history", &history, 0, err);
-        if (status == MG_OK) status = count_of(conn, MG_SQL_LAST_NUMBER, &last, NULL, err);
-        cursor = (struct mg_mark){(uint32_t)history, (uint64_t)last};
-    }
+    mg_status status = store->id.hub ? mg_numbered_get(conn, &cursor, err) : mg_cursor_get(conn, &cursor, err);
     if (status == MG_OK && cursor.history != 0) standing->cursor = (struct mg_position){conn->lineage.histories[cursor.history].id, cursor.n};
     if (status == MG_OK) status = count_of(conn, MG_SQL_WAITING, &standing->waiting, &hlc, err);
     standing->waiting_since = standing->waiting > 0 ? hlc >> 16 : 0;
