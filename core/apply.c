@@ -38,7 +38,8 @@ static mg_status apply_op(struct mg_store *store, struct mg_conn *conn, const st
         status = mg_fail(err, MG_REFUSED, "a row of %s refers to a dossier that is not here", stored.row.table->name);
     /* A deletion may have met a reference, a write may make or end one. */
     bool none = false;
-    if (status == MG_OK && op->kind == MG_OP_INSERT) status = mg_nothing_dead(store, conn, &none, err);
+    if (status == MG_OK)
+        status = op->kind == MG_OP_INSERT ? mg_nothing_dead(store, conn, &none, err) : mg_nothing_to_repair(store, conn, &none, err);
     if (status == MG_OK && !none) status = mg_repair_later(conn, op->table, op->id, err);
     mg_row_release(&stored);
     return status;

@@ -19,6 +19,7 @@
 
 enum mg_table_sql {
     MG_T_ROWID,    /* id -> rowid */
+    MG_T_RECORD,   /* id -> v, of a visible row */
     MG_T_READ,     /* rowid -> id, columns, v */
     MG_T_INSERT,   /* id, columns */
     MG_T_UPDATE,   /* columns, rowid */
@@ -71,6 +72,7 @@ struct mg_conn {
     size_t move_count, move_room;
     bool in_tx;
     bool repair; /* mg_repair may hold something */
+    bool no_held; /* mg_held is empty */
     bool no_dead[MG_TABLES_MAX]; /* every row of the table that is known is visible */
 };
 
@@ -166,6 +168,7 @@ mg_status mg_row_save_written(struct mg_store *store, struct mg_conn *conn, stru
 void mg_row_release(struct mg_stored_row *stored);
 /* A value that lives as long as STORED. */
 struct mg_value mg_row_keep(struct mg_stored_row *stored, const struct mg_value *value);
+bool mg_record_scope(const uint8_t *data, size_t len, uint32_t *scope); /* of a head's version record */
 uint64_t mg_row_hash(struct mg_conn *conn, struct mg_row *row); /* sorts siblings and deletions */
 /* Counts the row in another scope's digest; a dossier's head remembers it. */
 mg_status mg_row_recount(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, uint32_t to,
@@ -287,7 +290,9 @@ mg_status mg_repair(struct mg_store *store, struct mg_conn *conn, struct mg_erro
 /* A deletion or a reference may have met its opposite: look at (table, id) in mg_repair. */
 mg_status mg_repair_later(struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN], struct mg_error *err) MG_MUST_CHECK;
 
-/* Every row that is known is visible: then nothing can be held. Cheap after the first time. */
+/* Nothing that is known is deleted and nothing is held, so no reference can be broken or end. */
+mg_status mg_nothing_to_repair(struct mg_store *store, struct mg_conn *conn, bool *nothing, struct mg_error *err) MG_MUST_CHECK;
+/* Every row that is known is visible: an insertion breaks nothing then. Cheap after the first time. */
 mg_status mg_nothing_dead(struct mg_store *store, struct mg_conn *conn, bool *none, struct mg_error *err) MG_MUST_CHECK;
 
 /* A receipt came that is earlier than what its author claimed: shown values may change. */

@@ -426,7 +426,9 @@ static mg_status settle(struct harvest *h, struct touched *row, struct mg_error 
         status = mg_run(h->conn, stmt, err);
     }
     if (status == MG_OK) status = mg_row_save_written(h->store, h->conn, &row->stored, err);
-    if (status == MG_OK && row->kind != MG_OP_INSERT) status = mg_repair_later(h->conn, data->table_index, data->id, err);
+    bool nothing = true;
+    if (status == MG_OK && row->kind != MG_OP_INSERT) status = mg_nothing_to_repair(h->store, h->conn, &nothing, err);
+    if (status == MG_OK && !nothing) status = mg_repair_later(h->conn, data->table_index, data->id, err);
     return status;
 }
 

@@ -174,6 +174,7 @@ void mg_ledger_drop(struct mg_conn *conn)
     conn->moves = NULL;
     conn->move_count = conn->move_room = 0;
     memset(conn->no_dead, 0, sizeof conn->no_dead);
+    conn->no_held = false;
     memset(&conn->lineage, 0, sizeof conn->lineage);
     conn->scopes = NULL;
     conn->author_room = conn->history_room = conn->scope_room = conn->scope_count = 0;

@@ -138,16 +138,22 @@ mg_status mg_nothing_dead(struct mg_store *store, struct mg_conn *conn, bool *no
     return status;
 }
 
+mg_status mg_nothing_to_repair(struct mg_store *store, struct mg_conn *conn, bool *nothing, struct mg_error *err)
+{
+    mg_status status = mg_nothing_dead(store, conn, nothing, err);
+    if (status != MG_OK || !*nothing || conn->no_held) return status;
+    sqlite3_stmt *held = mg_sql(conn, MG_SQL_HELD);
+    conn->no_held = *nothing = mg_step(conn, held, &status, err) == 0;
+    if (held != NULL) sqlite3_reset(held);
+    return status;
+}
+
 mg_status mg_repair(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
 {
     if (!conn->repair) return MG_OK;
     conn->repair = false;
     bool none, any = true, changed = true;
-    mg_status status = mg_nothing_dead(store, conn, &none, err);
-    if (status != MG_OK) return status;
-    sqlite3_stmt *held = mg_sql(conn, MG_SQL_HELD);
-    if (none) none = mg_step(conn, held, &status, err) == 0;
-    sqlite3_reset(held);
+    mg_status status = mg_nothing_to_repair(store, conn, &none, err);
     if (status == MG_OK && none) return mg_exec(conn, "DELETE FROM mg_repair", err);
     while (status == MG_OK && changed) {
         changed = false;

@@ -213,6 +213,22 @@ static mg_status decode_record(struct mg_store *store, struct mg_conn *conn, str
     return status;
 }
 
+/* The scope of a dossier from its head's record alone. */
+bool mg_record_scope(const uint8_t *data, size_t len, uint32_t *scope)
+{
+    size_t pos = 8;
+    uint64_t head, runs, number;
+    if (len < 10 || !get_varint(data, len, &pos, &head)) return false;
+    if (head & FLAG_FULL) {
+        if (!get_varint(data, len, &pos, &runs) || runs > MG_COLUMNS_MAX) return false;
+        for (uint64_t i = 0; i < 2 * runs; i++)
+            if (!get_varint(data, len, &pos, &number)) return false;
+    }
+    if (!get_varint(data, len, &pos, &number)) return false;
+    *scope = (uint32_t)number;
+    return true;
+}
+
 /* --- the hash --- */
 
 static void put_dot(struct mg_buf *out, const struct mg_lineage *lineage, const struct mg_stub *stub)
@@ -452,6 +468,7 @@ static mg_status save_held(struct mg_conn *conn, struct mg_stored_row *stored, s
     sqlite3_bind_int64(stmt, 1, stored->row.table_index);
     sqlite3_bind_blob(stmt, 2, stored->row.id, MG_ID_LEN, SQLITE_STATIC);
     stored->had_held = stored->row.held;
+    conn->no_held = false;
     return mg_run(conn, stmt, err);
 }
 
@@ -530,9 +547,11 @@ static mg_status save(struct mg_store *store, struct mg_conn *conn, struct mg_st
     uint32_t old_scope = stored->scope;
     int64_t old_rowid = stored->rowid;
     bool known = old_hash != 0;
-    mg_status status = mg_row_home(store, conn, stored, err);
-    if (status != MG_OK) return status;
     bool is_head = row->table_index == store->schema->head;
+    mg_status status = MG_OK;
+    /* Only a head moves; what others belong to never changes once it is known. */
+    if (is_head || stored->scope == 0) status = mg_row_home(store, conn, stored, err);
+    if (status != MG_OK) return status;
     if (is_head && known && old_scope != stored->scope)
         status = mg_dossier_rehome(store, conn, row->id, old_scope, stored->scope, err);
     if (status != MG_OK) return status;

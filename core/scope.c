@@ -66,7 +66,19 @@ mg_status mg_dossier_scope(struct mg_store *store, struct mg_conn *conn, const u
         return MG_OK;
     }
     struct mg_stored_row head;
-    mg_status status = mg_row_load(store, conn, store->schema->head, dossier, &head, err);
+    mg_status status;
+    sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, store->schema->head, MG_T_RECORD);
+    if (stmt != NULL) sqlite3_bind_blob(stmt, 1, dossier, MG_ID_LEN, SQLITE_STATIC);
+    int got = mg_step(conn, stmt, &status, err);
+    bool read = got > 0 && mg_record_scope(sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0), scope);
+    if (got > 0) sqlite3_reset(stmt);
+    if (got < 0) return status;
+    if (read && *scope > 0 && *scope < conn->scope_count) {
+        mg_home_remember(conn, dossier, *scope);
+        return MG_OK;
+    }
+    /* Not visible, or written a moment ago and in no commit yet. */
+    status = mg_row_load(store, conn, store->schema->head, dossier, &head, err);
     if (status != MG_OK) return status;
     *scope = head.scope;
     mg_row_release(&head);
