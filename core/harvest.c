@@ -491,10 +491,10 @@ mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, 
     if (status == MG_OK) status = forget_notes(conn, last, err);
     struct harvest h = {.store = store, .conn = conn};
     mg_buf_init(&h.ops, (size_t)ROWS_AT_ONCE * 2 * 64 * 1024);
-    h.rows = malloc(ROWS_AT_ONCE * sizeof *h.rows);
-    mg_assert(h.rows != NULL);
     if (status == MG_OK) status = mg_author_find(conn, store->id.node, store->id.incarnation, &h.author, err);
     count = status == MG_OK ? fold_notes(notes, count) : 0;
+    h.rows = malloc((count < ROWS_AT_ONCE ? count + 1 : ROWS_AT_ONCE) * sizeof *h.rows);
+    mg_assert(h.rows != NULL);
     for (size_t i = 0; status == MG_OK && i < count; i++) {
         status = take(&h, &notes[i], err);
         if (status == MG_REFUSED && !strict) {
