@@ -63,8 +63,9 @@ void mg_usage_options(const char *usage, void (*each)(void *context, const char 
 {
     const char *at = usage;
     int depth = 0;
-    struct mention mention, first;
+    struct mention mention;
     while (next_mention(&at, &depth, &mention)) {
+        struct mention first = mention;
         (void)mentions_of(usage, mention.name, mention.len, &first);
         if (first.name == mention.name) each(context, mention.name, (int)mention.len);
     }
@@ -232,7 +233,7 @@ mg_status mg_args_number(const struct mg_args *args, const char *name, int64_t m
     errno = 0;
     long long value = strtoll(text, &end, 10);
     if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0 || value < 1 || value > max)
-        return mg_fail(err, MG_USAGE, "%s takes a whole number from 1 to %lld, not `%s`", name,
+        return mg_fail(err, MG_USAGE, "%s takes a whole number from 1 to %lld, not \"%s\"", name,
                        (long long)max, text);
     *number = value;
     return MG_OK;

@@ -16,7 +16,7 @@ mg_status mg_cells_read(struct mg_cells *cells, const char *const *words, int co
     for (int i = 0; i < count; i++) {
         const char *equals = strchr(words[i], '=');
         if (equals == NULL || equals == words[i])
-            return mg_fail(err, MG_USAGE, "`%s` is not COLUMN=VALUE", words[i]);
+            return mg_fail(err, MG_USAGE, "\"%s\" is not COLUMN=VALUE", words[i]);
         cells->cells[cells->count++] = (struct mg_assignment){
             .column = mg_need(strndup(words[i], (size_t)(equals - words[i]))),
             .value = equals + 1,

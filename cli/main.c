@@ -104,7 +104,7 @@ static mg_status check_word_count(const struct mg_verb *verb, const struct mg_ar
                        verb->words, verb->words, verb->usage);
     if (verb->words_max >= 0 && args->count > verb->words_max)
         return mg_fail(err, MG_USAGE,
-                       "`%s` has no use for the argument `%s`; usage: maillage %s %s", verb->words,
+                       "`%s` has no use for \"%s\"; usage: maillage %s %s", verb->words,
                        args->words[verb->words_max], verb->words, verb->usage);
     return MG_OK;
 }
@@ -180,7 +180,7 @@ static mg_status close_output(mg_status status, struct mg_error *err)
     if (fflush(stdout) != 0) lost = true;
     if (errno == 0 && close(STDOUT_FILENO) != 0) lost = true;
     if (!lost || status != MG_OK) return status;
-    return mg_fail(err, MG_FAILED, "the work was done, but its output could not be written: %s",
+    return mg_fail(err, MG_FAILED, "it was done, but what it prints could not be written: %s",
                    errno == 0 ? "the disk is full, or the reader left" : strerror(errno));
 }
 

@@ -295,11 +295,6 @@ void mg_array_free(struct mg_array *array)
 
 /* --- tables for people --- */
 
-void mg_print_gap(FILE *out, int width, int columns)
-{
-    for (; width < columns; width++) (void)fputc(' ', out);
-}
-
 void mg_print_text(FILE *out, const char *text)
 {
     char *clean = mg_text_clean(text, strlen(text), NULL);
@@ -382,15 +377,23 @@ void mg_rows_add(struct mg_rows *rows, json_t *const *values)
     mg_array_add(&rows->array, object);
 }
 
-static void print_cell(const struct mg_rows *rows, int column, const char *text)
+/* *GAP: columns still to be left blank before the next text, so that no line ends in blanks. */
+static void print_cell(const struct mg_rows *rows, int column, const char *text, int *gap)
 {
     int width;
     char *clean = mg_text_clean(text, strlen(text), &width);
-    bool last = column == rows->columns - 1;
-    if (rows->numbers[column]) mg_print_gap(stdout, width, rows->widths[column]);
-    (void)fputs(clean, stdout);
-    if (!rows->numbers[column] && !last) mg_print_gap(stdout, width, rows->widths[column]);
-    (void)fputs(last ? "\n" : "  ", stdout);
+    int blank = rows->widths[column] - width;
+    bool right = rows->numbers[column];
+    if (right) *gap += blank;
+    if (width > 0) {
+        (void)printf("%*s%s", *gap, "", clean);
+        *gap = 0;
+    }
+    *gap += right ? 2 : blank + 2;
+    if (column == rows->columns - 1) {
+        (void)putchar('\n');
+        *gap = 0;
+    }
     free(clean);
 }
 
@@ -402,9 +405,11 @@ void mg_rows_print(struct mg_rows *rows)
     }
     if (fflush(rows->stream) != 0 || ferror(rows->stream)) mg_no_memory();
     const char *cell = rows->cells;
-    for (int i = 0; i < rows->columns && rows->count > 0; i++) print_cell(rows, i, rows->names[i]);
+    int gap = 0;
+    for (int i = 0; i < rows->columns && rows->count > 0; i++)
+        print_cell(rows, i, rows->names[i], &gap);
     for (int64_t n = 0; n < rows->count * rows->columns; n++) {
-        print_cell(rows, (int)(n % rows->columns), cell);
+        print_cell(rows, (int)(n % rows->columns), cell, &gap);
         cell += strlen(cell) + 1;
     }
     mg_rows_free(rows);

@@ -86,8 +86,6 @@ char *mg_text_clean(const char *text, size_t len, int *width);
 /* Prints VALUE as people read it: text clean, null as nothing. */
 void mg_print_value(FILE *out, const json_t *value);
 void mg_print_text(FILE *out, const char *text);
-/* Spaces that bring something WIDTH wide to COLUMNS. */
-void mg_print_gap(FILE *out, int width, int columns);
 
 enum { MG_TIME_TEXT_MAX = 48 };
 void mg_time_text(int64_t ms, char text[MG_TIME_TEXT_MAX]); /* 24/11/2026 00:59:53, local */

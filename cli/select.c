@@ -56,8 +56,9 @@ static mg_status bind_id(sqlite3_stmt *stmt, int index, const char *text, const 
 {
     uint8_t id[MG_ID_LEN];
     if (!mg_id_parse(text, id))
-        return mg_fail(err, MG_REFUSED, "`%s` is not an id (%s): ids look like "
-                       "0193a5b2-7c10-7e4f-9d21-3f5c8a0b1e42", text, column);
+        return mg_fail(err, MG_REFUSED,
+                       "%s: \"%s\" is not an id, such as 0193a5b2-7c10-7e4f-9d21-3f5c8a0b1e42",
+                       column, text);
     (void)sqlite3_bind_blob(stmt, index, id, MG_ID_LEN, SQLITE_TRANSIENT);
     return MG_OK;
 }
@@ -69,7 +70,7 @@ static mg_status bind_number(sqlite3_stmt *stmt, int index, const char *text, co
     errno = 0;
     long long value = strtoll(text, &end, 10);
     if (isspace((unsigned char)text[0]) || *end != '\0' || errno != 0)
-        return mg_fail(err, MG_REFUSED, "`%s` is not a whole number (%s)", text, column);
+        return mg_fail(err, MG_REFUSED, "%s: \"%s\" is not a whole number", column, text);
     (void)sqlite3_bind_int64(stmt, index, value);
     return MG_OK;
 }
@@ -81,9 +82,11 @@ static mg_status check_member(const struct mg_column *column, const char *text,
     for (; column->values[count] != NULL; count++)
         if (strcmp(column->values[count], text) == 0) return MG_OK;
     const char *near = mg_nearest(column->values, count, text);
-    return mg_fail(err, MG_REFUSED, "`%s` is not a value of %s%s%s%s", text, column->name,
-                   near == NULL ? "; `maillage schema` lists them" : "; did you mean ",
-                   near == NULL ? "" : near, near == NULL ? "" : "?");
+    if (near != NULL)
+        return mg_fail(err, MG_REFUSED, "%s is never \"%s\"; did you mean \"%s\"?", column->name,
+                       text, near);
+    return mg_fail(err, MG_REFUSED, "%s is never \"%s\"; `maillage schema` lists its values",
+                   column->name, text);
 }
 
 static mg_status bind_text(sqlite3_stmt *stmt, int index, const char *text)

@@ -1,9 +1,9 @@
 /*
  * sql_guard.h - what SQL typed by a person may do to the node's database.
  *
- * Reading is free, the engine's own tables too. Writing goes to rows of the
- * schema's tables alone, by `sql --write`; what their triggers do is the engine's
- * own business and passes. Nothing may open another file, change the layout or a
+ * Reading is free, the engine's own tables too, secret keys excepted. Writing goes
+ * to rows of the schema's tables alone, by `sql --write`; what their triggers do is
+ * the engine's own business and passes. Nothing may open another file, change the layout or a
  * setting, or end the transaction, because the engine stands on those.
  */
 #ifndef MG_CLI_SQL_GUARD_H

@@ -43,7 +43,7 @@ static mg_status print_options(const char *words, struct mg_error *err)
         mg_usage_options(MG_GLOBAL_USAGE, print_option, NULL);
         return MG_OK;
     }
-    return mg_fail(err, MG_USAGE, "there is no verb `%s`", words);
+    return mg_fail(err, MG_USAGE, "there is no verb \"%s\"", words);
 }
 
 mg_status mg_verb_help(struct mg_cli *cli, const struct mg_args *args, struct mg_error *err)

@@ -37,7 +37,7 @@ static mg_status read_lifetime(const char *text, int64_t *ms, struct mg_error *e
         *ms = count * units[i].minutes * 60 * 1000;
         return MG_OK;
     }
-    return mg_fail(err, MG_USAGE, "`%s` is not a time: --expires takes 30m, 72h, 7d or 2w", text);
+    return mg_fail(err, MG_USAGE, "\"%s\" is not a time: --expires takes 30m, 72h, 7d or 2w", text);
 }
 
 static void print_invitation(const struct mg_cli *cli, const char *code, int64_t expires)

@@ -60,7 +60,9 @@ static void print_json(const struct mg_schema *schema, int only)
 
 static void print_column(const struct mg_column *column)
 {
-    printf("  %-18s %-6s %-9s", column->name, mg_type_name(column->type),
+    bool has_more = column->key || column->required || column->target != NULL ||
+                    column->values != NULL;
+    printf("  %-18s %-6s %-*s", column->name, mg_type_name(column->type), has_more ? 9 : 0,
            mg_policy_name(column->policy));
     if (column->key) printf(" key");
     if (column->required && !column->key) printf(" required");

@@ -14,9 +14,13 @@ static void print_people(const struct mg_select *select, json_t *const *values)
     for (int i = 0; i < select->columns; i++)
         if ((int)strlen(select->names[i]) > widest) widest = (int)strlen(select->names[i]);
     for (int i = 0; i < select->columns; i++) {
-        printf("%-*s  ", widest, select->names[i]);
-        mg_print_value(stdout, values[i]);
-        (void)putchar('\n');
+        if (json_is_null(values[i])) {
+            printf("%s\n", select->names[i]);
+        } else {
+            printf("%-*s  ", widest, select->names[i]);
+            mg_print_value(stdout, values[i]);
+            (void)putchar('\n');
+        }
         json_decref(values[i]);
     }
 }

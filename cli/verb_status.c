@@ -56,15 +56,16 @@ static void print_who(const struct mg_identity *self)
     (void)putchar('\n');
 }
 
-static void print_waiting(const struct mg_standing *standing)
+static void print_waiting(const struct mg_identity *self, const struct mg_standing *standing)
 {
     char since[MG_TIME_TEXT_MAX];
     if (standing->waiting == 0) return;
     mg_time_text(standing->waiting_since, since);
-    printf("%lld %s for the hub's receipt, the oldest since %s", (long long)standing->waiting,
-           standing->waiting == 1 ? "commit waits" : "commits wait", since);
+    printf("%lld %s for %s, the oldest since %s", (long long)standing->waiting,
+           standing->waiting == 1 ? "commit waits" : "commits wait",
+           self->hub ? "a number of the sequence" : "the hub's receipt", since);
     if (standing->last_failure[0] == '\0') {
-        printf("; run `maillage sync`\n");
+        printf("; %s\n", self->hub ? "maillaged gives it" : "run `maillage sync`");
         return;
     }
     printf(": ");
@@ -86,7 +87,7 @@ static void print_sessions(const struct mg_identity *self, const struct mg_stand
         printf("last complete session at %s%s\n", at,
                standing->digests_agree ? "" : "; the digests differed");
     }
-    print_waiting(standing);
+    print_waiting(self, standing);
     if (standing->waiting == 0 && standing->last_failure[0] != '\0') {
         printf("the newest session failed: ");
         mg_print_text(stdout, standing->last_failure);

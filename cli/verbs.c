@@ -55,8 +55,8 @@ static mg_status unknown_verb(const char *typed, struct mg_error *err)
 
     const char *near = mg_nearest(names, count, typed);
     if (near != NULL)
-        return mg_fail(err, MG_USAGE, "there is no verb `%s`; did you mean `%s`?", typed, near);
-    return mg_fail(err, MG_USAGE, "there is no verb `%s`; `maillage help` lists them", typed);
+        return mg_fail(err, MG_USAGE, "there is no verb \"%s\"; did you mean `%s`?", typed, near);
+    return mg_fail(err, MG_USAGE, "there is no verb \"%s\"; `maillage help` lists them", typed);
 }
 
 mg_status mg_verb_find(int argc, char *const *argv, const struct mg_verb **verb, int *used,

@@ -111,14 +111,12 @@ static mg_status routes_of_body(struct mg_store *store, struct mg_conn *conn, co
 
 /* The dossier lives in SCOPE, or it left SCOPE with a commit that this one has not seen. */
 static mg_status dossier_allowed(struct mg_store *store, struct mg_conn *conn, const struct mg_commit *commit, uint32_t scope,
-                                 const struct mg_group *group, const struct mg_op *first, struct mg_error *err)
+                                 const struct mg_group *group, struct mg_error *err)
 {
     uint32_t home;
     mg_status status = mg_dossier_scope(store, conn, group->dossier, &home, err);
     if (status != MG_OK || home == scope) return status;
-    bool makes_it = first->table == store->schema->head && first->kind == MG_OP_INSERT;
-    if (home == 0 && makes_it) return MG_OK;
-    if (home == 0) return mg_fail(err, MG_REFUSED, "a commit writes in a dossier that does not exist");
+    if (home == 0) return MG_OK; /* it makes the dossier, or one that a restored hub has yet to be given back */
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_ROUTE_FROM);
     sqlite3_bind_blob(stmt, 1, group->dossier, MG_ID_LEN, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 2, scope);
@@ -149,12 +147,10 @@ static mg_status body_allowed(struct mg_store *store, struct mg_conn *conn, cons
         mg_group_read(&in, commit->has_salt, &group);
         if (in.error != NULL || !group.present) return mg_fail(err, MG_REFUSED, "a commit comes without its content");
         for (uint32_t i = 0; i < group.op_count; i++) {
-            struct mg_op *at = &op, other;
-            if (i > 0) at = &other;
-            mg_op_read(&in, store->schema, at);
+            mg_op_read(&in, store->schema, &op);
             if (in.error != NULL) return mg_fail(err, MG_REFUSED, "%s", in.error);
         }
-        mg_status status = group.has_dossier ? dossier_allowed(store, conn, commit, scope, &group, &op, err) : MG_OK;
+        mg_status status = group.has_dossier ? dossier_allowed(store, conn, commit, scope, &group, err) : MG_OK;
         if (status != MG_OK) return status;
     }
     return MG_OK;
@@ -378,9 +374,19 @@ static mg_status keep_batch(struct sequencing *s, int64_t hub_time, struct mg_er
     return status;
 }
 
+/* What a node pushed it need not be sent. */
+static void note_held(struct mg_peer *peer, const struct mg_batch *batch)
+{
+    if (batch->incarnation != peer->incarnation) {
+        peer->incarnation = batch->incarnation;
+        peer->held_seq = 0;
+    }
+    if (batch->first_seq <= peer->held_seq + 1 && batch->last_seq > peer->held_seq) peer->held_seq = batch->last_seq;
+}
+
 static mg_status sequence_own(struct mg_store *store, struct mg_error *err);
 
-mg_status mg_hub_sequence(struct mg_store *store, const struct mg_peer *peer, struct mg_bytes bytes, bool refill, struct mg_buf *receipt,
+mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct mg_bytes bytes, bool refill, struct mg_buf *receipt,
                           uint64_t *fork_base, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
@@ -429,6 +435,7 @@ mg_status mg_hub_sequence(struct mg_store *store, const struct mg_peer *peer, st
         status = check_heads(&s, err);
         if (status == MG_OK) status = keep_batch(&s, hub_time, err);
     }
+    if (status == MG_OK && *fork_base == UINT64_MAX && !refill) note_held(peer, &batch);
     if (status == MG_OK && *fork_base == UINT64_MAX) status = write_receipts(conn, s.author, batch.first_seq, batch.last_seq, receipt, err);
     if (status == MG_OK) status = mg_repair(store, conn, err);
     mg_buf_free(&s.refused);
@@ -519,16 +526,18 @@ static uint64_t common_number(const struct mg_store *store, const struct mg_conn
     return 0;
 }
 
-static void answer_known(struct mg_conn *conn, uint32_t author, struct mg_welcome *welcome)
+/* The short hash of a commit; zeros when it is not here. */
+static mg_status short_hash(struct mg_conn *conn, uint32_t author, uint64_t seq, uint8_t hash[MG_SHORT_HASH_LEN], struct mg_error *err)
 {
-    struct mg_error ignored;
     mg_status status;
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_COMMIT_BY_DOT);
     sqlite3_bind_int64(stmt, 1, author);
-    sqlite3_bind_int64(stmt, 2, (int64_t)welcome->known_seq);
-    if (mg_step(conn, stmt, &status, &ignored) <= 0) return;
-    if (sqlite3_column_bytes(stmt, 1) == MG_HASH_LEN) memcpy(welcome->known_hash, sqlite3_column_blob(stmt, 1), MG_SHORT_HASH_LEN);
+    sqlite3_bind_int64(stmt, 2, (int64_t)seq);
+    memset(hash, 0, MG_SHORT_HASH_LEN);
+    if (mg_step(conn, stmt, &status, err) <= 0) return status;
+    if (sqlite3_column_bytes(stmt, 1) == MG_HASH_LEN) memcpy(hash, sqlite3_column_blob(stmt, 1), MG_SHORT_HASH_LEN);
     sqlite3_reset(stmt);
+    return MG_OK;
 }
 
 static void list_histories(const struct mg_store *store, const struct mg_conn *conn, uint32_t known_to_node, struct mg_history *histories,
@@ -563,7 +572,11 @@ mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struc
     if (status == MG_OK) status = mg_author_find(conn, peer->node, hello->incarnation, &author, err);
     if (status == MG_OK) status = mg_author_last(conn, author, &welcome->known_seq, err);
     if (status != MG_OK) return status;
-    if (welcome->known_seq > 0) answer_known(conn, author, welcome);
+    uint8_t acked[MG_SHORT_HASH_LEN];
+    status = short_hash(conn, author, welcome->known_seq, welcome->known_hash, err);
+    if (status == MG_OK) status = short_hash(conn, author, hello->acked_seq, acked, err);
+    if (status != MG_OK) return status;
+    peer->held_seq = memcmp(acked, hello->acked_hash, sizeof acked) == 0 ? hello->acked_seq : 0;
     struct mg_mark cursor = {mg_history_known(conn, hello->cursor.history), hello->cursor.n};
     if (hello->cursor.n > 0 && cursor.history == 0) {
         if (lineage != NULL) return mg_fail(err, MG_BAD_BYTES, "%s does not know the history that it has read", peer->name);
@@ -635,7 +648,8 @@ static mg_status put_batch(struct outgoing *out, const struct mg_batch_row *row,
 {
     struct mg_buf commits;
     uint32_t sent = 0;
-    bool own = memcmp(row->batch.node, out->peer->node, MG_ID_LEN) == 0 && row->batch.incarnation == out->peer->incarnation;
+    bool own = memcmp(row->batch.node, out->peer->node, MG_ID_LEN) == 0 && row->batch.incarnation == out->peer->incarnation &&
+               row->batch.last_seq <= out->peer->held_seq;
     if (own) return MG_OK;
     mg_buf_init(&commits, 2 * MG_CHUNK_RAW_MAX);
     mg_status status = mg_log_write(out->conn, row->author, row->batch.first_seq, row->batch.last_seq, send_commit, out, &commits, &sent, out->err);

@@ -17,7 +17,8 @@ struct mg_peer {
     char name[MG_NAME_MAX + 1];
     char scopes[MG_SCOPES_MAX][MG_SCOPE_MAX + 1]; /* granted */
     int scope_count;
-    uint64_t incarnation; /* of this session */
+    uint64_t incarnation; /* of this session; a new one when the node forks in it */
+    uint64_t held_seq;    /* up to which seq of it the node holds what the hub holds: not sent back */
 };
 
 /* Begins a new history: once, when maillaged starts. */
@@ -28,7 +29,7 @@ mg_status mg_hub_admit(struct mg_store *store, const uint8_t noise_public[MG_KEY
                        struct mg_error *err) MG_MUST_CHECK;
 
 /* Answers HELLO. LINEAGE (may be NULL) is what the node sent when asked. HISTORIES: room for
- * MG_HISTORIES_MAX, to which WELCOME points. Sets peer->incarnation. */
+ * MG_HISTORIES_MAX, to which WELCOME points. Sets peer->incarnation and held_seq. */
 mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struct mg_hello *hello,
                        const struct mg_history *lineage, int lineage_count, struct mg_history *histories,
                        struct mg_welcome *welcome, struct mg_error *err) MG_MUST_CHECK;
@@ -37,7 +38,7 @@ mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struc
  * signed receipt, also when the batch was known (then the first one's, byte-identical).
  * *FORK_BASE: UINT64_MAX, or the seq after which the hub holds other commits under that
  * incarnation: nothing was stored and RECEIPT is empty. MG_BAD_BYTES: forged; nothing was stored. */
-mg_status mg_hub_sequence(struct mg_store *store, const struct mg_peer *peer, struct mg_bytes batch, bool refill,
+mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct mg_bytes batch, bool refill,
                           struct mg_buf *receipt, uint64_t *fork_base, struct mg_error *err) MG_MUST_CHECK;
 
 /* The next chunk for PEER after *POSITION (a number of the present lineage): raw bytes, at most

@@ -552,8 +552,12 @@ static mg_status save(struct mg_store *store, struct mg_conn *conn, struct mg_st
     /* Only a head moves; what others belong to never changes once it is known. */
     if (is_head || stored->scope == 0) status = mg_row_home(store, conn, stored, err);
     if (status != MG_OK) return status;
-    if (is_head && known && old_scope != stored->scope)
+    /* Rows of a dossier may have waited for its head, counted nowhere. */
+    int64_t orphans = 0;
+    if (is_head && old_scope == 0) status = mg_meta_int(conn, "orphans", &orphans, 0, err);
+    if (status == MG_OK && is_head && (known || orphans != 0) && old_scope != stored->scope)
         status = mg_dossier_rehome(store, conn, row->id, old_scope, stored->scope, err);
+    if (status == MG_OK && stored->scope == 0 && row->table->scope == MG_SCOPE_ANTENNA) status = mg_meta_set_int(conn, "orphans", 1, err);
     if (status != MG_OK) return status;
     stored->hash = hash_row(conn, row);
     if (known && stored->hash == old_hash && stored->scope == old_scope && stored->had_held == row->held) return MG_OK;

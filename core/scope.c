@@ -225,6 +225,7 @@ mg_status mg_dossier_rehome(struct mg_store *store, struct mg_conn *conn, const 
     mg_status status = mg_dossier_rows(store, conn, dossier, rehome_row, &rehome, err);
     if (status != MG_OK) return status;
     mg_home_remember(conn, dossier, to);
+    if (from == 0) return MG_OK; /* it did not move, it became known */
     if (conn->move_count == conn->move_room) {
         conn->move_room = conn->move_room > 0 ? conn->move_room * 2 : 8;
         conn->moves = realloc(conn->moves, conn->move_room * sizeof *conn->moves);

@@ -16,7 +16,8 @@ static mg_status parse_port(const char *text, bool listening, uint16_t *port, st
 {
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || digits > 5 || text[digits] != '\0')
-        return mg_fail(err, MG_USAGE, "\"%.40s\" is not a port: write a number from 1 to 65535", text);
+        return mg_fail(err, MG_USAGE, "\"%.40s\" is not a port: write a number from 1 to 65535",
+                       text);
     unsigned value = 0;
     for (size_t i = 0; i < digits; i++) value = value * 10 + (unsigned)(text[i] - '0');
     if (value > UINT16_MAX || (value == 0 && !listening))
@@ -46,12 +47,14 @@ static bool is_ipv6(const char *host)
 static mg_status check_host(const char *host, struct mg_error *err)
 {
     size_t len = strlen(host);
-    if (len == 0) return mg_fail(err, MG_USAGE, "an address is written HOST:PORT; the host is missing");
-    if (len > NAME_MAX_LEN) return mg_fail(err, MG_USAGE, "the host name is too long (%zu bytes)", len);
+    if (len == 0)
+        return mg_fail(err, MG_USAGE, "an address is written HOST:PORT; the host is missing");
+    if (len > NAME_MAX_LEN)
+        return mg_fail(err, MG_USAGE, "the host name is too long (%zu bytes)", len);
     for (size_t i = 0; i < len; i++)
         if (!is_name_byte(host[i]))
-            return mg_fail(err, MG_USAGE, "\"%.100s\" is not a host name: byte %zu cannot be in one", host,
-                           i + 1);
+            return mg_fail(err, MG_USAGE,
+                           "\"%.100s\" is not a host name: byte %zu cannot be in one", host, i + 1);
     if (host[0] == '-' || host[0] == '.')
         return mg_fail(err, MG_USAGE, "\"%.100s\" is not a host name: it starts with \"%c\"", host,
                        host[0]);
@@ -81,16 +84,19 @@ static mg_status parse_plain(const char *text, struct mg_address *out, const cha
 {
     size_t len = strcspn(text, ":");
     if (text[len] == ':' && strchr(text + len + 1, ':') != NULL)
-        return mg_fail(err, MG_USAGE, "\"%.100s\": write an IPv6 address in brackets, as in [::1]:%d", text,
+        return mg_fail(err, MG_USAGE,
+                       "\"%.100s\": write an IPv6 address in brackets, as in [::1]:%d", text,
                        MG_DEFAULT_PORT);
-    if (len > MG_HOST_MAX) return mg_fail(err, MG_USAGE, "the host name is too long (%zu bytes)", len);
+    if (len > MG_HOST_MAX)
+        return mg_fail(err, MG_USAGE, "the host name is too long (%zu bytes)", len);
     memcpy(out->host, text, len);
     out->host[len] = '\0';
     *rest = text + len;
     return check_host(out->host, err);
 }
 
-mg_status mg_address_parse(const char *text, bool listening, struct mg_address *address, struct mg_error *err)
+mg_status mg_address_parse(const char *text, bool listening, struct mg_address *address,
+                           struct mg_error *err)
 {
     struct mg_address out = {.port = MG_DEFAULT_PORT};
     const char *rest = NULL;

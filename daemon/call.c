@@ -95,7 +95,8 @@ static void on_over(struct mg_link *link, const struct mg_close *close)
     link->hurry = close->status == MG_OK && (close->figures.complete || close->birth != NULL);
 }
 
-static mg_status new_session(struct caller *caller, struct mg_session **session, struct mg_error *err)
+static mg_status new_session(struct caller *caller, struct mg_session **session,
+                             struct mg_error *err)
 {
     const struct mg_call *call = caller->call;
     uint8_t ephemeral[MG_KEY_LEN];
@@ -128,7 +129,8 @@ static void on_gone(struct mg_link *link)
         end_call(caller);
 }
 
-static const struct mg_link_calls link_calls = {.store = on_store, .over = on_over, .gone = on_gone};
+static const struct mg_link_calls link_calls = {
+    .store = on_store, .over = on_over, .gone = on_gone};
 
 static void give_up(struct caller *caller)
 {
@@ -169,7 +171,8 @@ static void on_impatient(uv_timer_t *timer)
 static void cannot_connect(struct caller *caller)
 {
     if (caller->status == MG_OK)
-        caller->status = mg_net_connect_fail(&caller->error, caller->address_text, caller->connect_code);
+        caller->status =
+            mg_net_connect_fail(&caller->error, caller->address_text, caller->connect_code);
     end_call(caller);
 }
 
@@ -267,7 +270,8 @@ static mg_status start(struct caller *caller, struct mg_error *err)
     mg_address_format(&caller->address, caller->address_text);
     status = mg_workshop_init(&caller->room.workshop);
     if (status != MG_OK) return mg_fail(err, status, "out of memory");
-    return uv_loop_init(&caller->loop) == 0 ? MG_OK : mg_fail(err, MG_FAILED, "no event loop can be made");
+    return uv_loop_init(&caller->loop) == 0 ? MG_OK
+                                            : mg_fail(err, MG_FAILED, "no event loop can be made");
 }
 
 static void run(struct caller *caller)
@@ -284,7 +288,8 @@ static void run(struct caller *caller)
     char port[8];
     snprintf(port, sizeof port, "%u", (unsigned)caller->address.port);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    int code = uv_getaddrinfo(&caller->loop, &caller->lookup, on_lookup, caller->address.host, port, &hints);
+    int code = uv_getaddrinfo(&caller->loop, &caller->lookup, on_lookup, caller->address.host, port,
+                              &hints);
     if (code != 0) {
         caller->status = mg_net_resolve_fail(&caller->error, caller->address.host, code);
         end_call(caller);

@@ -32,7 +32,8 @@ struct mg_call {
 mg_status mg_call_hub(struct mg_call *call, struct mg_error *err) MG_MUST_CHECK;
 void mg_call_result(const struct mg_call *call, struct mg_dial_result *result);
 
-/* Removes what an enrolment may have left when the power failed on its last line. Hold sync.lock. */
+/* Removes what an enrolment may have left when the power failed on its last line. Hold
+ * sync.lock. */
 void mg_enrol_tidy(const char *dir);
 
 #endif

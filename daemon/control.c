@@ -29,16 +29,19 @@ enum field {
 };
 
 static const char *const field_names[FIELD_COUNT] = {
-    [FIELD_PUSHED] = "pushed",     [FIELD_PULLED] = "pulled",   [FIELD_SENT] = "sent",
-    [FIELD_RECEIVED] = "received", [FIELD_TRIPS] = "trips",     [FIELD_HISTORY] = "history",
-    [FIELD_N] = "n",               [FIELD_COMPLETE] = "complete", [FIELD_AGREE] = "agree",
-    [FIELD_WAITING] = "waiting",   [FIELD_MS] = "ms",
+    [FIELD_PUSHED] = "pushed", [FIELD_PULLED] = "pulled",
+    [FIELD_SENT] = "sent",     [FIELD_RECEIVED] = "received",
+    [FIELD_TRIPS] = "trips",   [FIELD_HISTORY] = "history",
+    [FIELD_N] = "n",           [FIELD_COMPLETE] = "complete",
+    [FIELD_AGREE] = "agree",   [FIELD_WAITING] = "waiting",
+    [FIELD_MS] = "ms",
 };
 
 void mg_control_put_request(const struct mg_control_request *request, char *line)
 {
     snprintf(line, MG_CONTROL_LINE_MAX, "sync %s %" PRId64 " %" PRId64 "\n",
-             request->address[0] == '\0' ? "-" : request->address, request->max_bytes, request->max_ms);
+             request->address[0] == '\0' ? "-" : request->address, request->max_bytes,
+             request->max_ms);
 }
 
 /* A number without sign, at most INT64_MAX, and nothing else in the word. */
@@ -53,7 +56,8 @@ static bool get_number(const char *word, int64_t *number)
     return true;
 }
 
-static mg_status get_address(const char *word, char address[MG_ADDRESS_TEXT_MAX], struct mg_error *err)
+static mg_status get_address(const char *word, char address[MG_ADDRESS_TEXT_MAX],
+                             struct mg_error *err)
 {
     address[0] = '\0';
     if (strcmp(word, "-") == 0) return MG_OK;
@@ -63,7 +67,8 @@ static mg_status get_address(const char *word, char address[MG_ADDRESS_TEXT_MAX]
     return status;
 }
 
-mg_status mg_control_get_request(const char *line, struct mg_control_request *request, struct mg_error *err)
+mg_status mg_control_get_request(const char *line, struct mg_control_request *request,
+                                 struct mg_error *err)
 {
     struct mg_control_request out = {0};
     char copy[MG_CONTROL_LINE_MAX];
@@ -74,7 +79,8 @@ mg_status mg_control_get_request(const char *line, struct mg_control_request *re
     char *rest = NULL;
     const char *verb = strtok_r(copy, " ", &rest);
     if (verb == NULL || strcmp(verb, "sync") != 0)
-        return mg_fail(err, MG_BAD_BYTES, "control: the only request is `sync [ADDRESS [MAX_BYTES [MAX_MS]]]`");
+        return mg_fail(err, MG_BAD_BYTES,
+                       "control: the only request is `sync [ADDRESS [MAX_BYTES [MAX_MS]]]`");
     const char *word = strtok_r(NULL, " ", &rest);
     if (word != NULL) {
         mg_status status = get_address(word, out.address, err);
@@ -85,7 +91,8 @@ mg_status mg_control_get_request(const char *line, struct mg_control_request *re
     for (size_t i = 0; i < 2 && word != NULL; i++, word = strtok_r(NULL, " ", &rest))
         if (!get_number(word, numbers[i]))
             return mg_fail(err, MG_BAD_BYTES, "control: \"%.40s\" is not a number", word);
-    if (word != NULL) return mg_fail(err, MG_BAD_BYTES, "control: \"%.40s\" is one word too many", word);
+    if (word != NULL)
+        return mg_fail(err, MG_BAD_BYTES, "control: \"%.40s\" is one word too many", word);
     *request = out;
     return MG_OK;
 }
@@ -127,8 +134,8 @@ void mg_control_put_answer(const struct mg_control_answer *answer, char *line)
     fields_of(&answer->result, fields);
     size_t used = (size_t)snprintf(line, MG_CONTROL_LINE_MAX, "%d", (int)answer->status);
     for (int i = 0; i < FIELD_COUNT; i++)
-        used += (size_t)snprintf(line + used, MG_CONTROL_LINE_MAX - used, " %s=%" PRIu64, field_names[i],
-                                 fields[i]);
+        used += (size_t)snprintf(line + used, MG_CONTROL_LINE_MAX - used, " %s=%" PRIu64,
+                                 field_names[i], fields[i]);
     used += (size_t)snprintf(line + used, MG_CONTROL_LINE_MAX - used, " text=%s",
                              answer->status == MG_OK ? "" : answer->error.text);
     mg_assert(used + 1 < MG_CONTROL_LINE_MAX); /* 11 fields of at most 31 bytes, 600 of text */
@@ -142,7 +149,7 @@ static bool get_status(const char *word, mg_status *status)
     int64_t number = -1;
     if (!get_number(word, &number)) return false;
     switch (number) {
-#define MG_X(name, code, text)                                                                    \
+#define MG_X(name, code, text)                                                                     \
     case code: *status = name; return true;
         MG_STATUSES(MG_X)
 #undef MG_X
@@ -158,7 +165,8 @@ static bool get_field(const char *word, int i, int64_t *number)
            get_number(word + len + 1, number);
 }
 
-mg_status mg_control_get_answer(const char *line, struct mg_control_answer *answer, struct mg_error *err)
+mg_status mg_control_get_answer(const char *line, struct mg_control_answer *answer,
+                                struct mg_error *err)
 {
     struct mg_control_answer out = {.status = MG_OK};
     char copy[MG_CONTROL_LINE_MAX];
@@ -172,7 +180,8 @@ mg_status mg_control_get_answer(const char *line, struct mg_control_answer *answ
     int64_t fields[FIELD_COUNT] = {0};
     for (int i = 0; good && i < FIELD_COUNT; i++)
         good = get_field(strtok_r(NULL, " ", &rest), i, &fields[i]);
-    good = good && rest != NULL && strncmp(rest, "text=", 5) == 0 && strlen(rest + 5) < sizeof out.error.text;
+    good = good && rest != NULL && strncmp(rest, "text=", 5) == 0 &&
+           strlen(rest + 5) < sizeof out.error.text;
     if (!good)
         return mg_fail(err, MG_BAD_BYTES,
                        "maillaged answered something else than expected: are both of one version?");

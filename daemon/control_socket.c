@@ -33,14 +33,16 @@ mg_status mg_control_bind(const char *dir, int *result, struct mg_error *err)
     struct sockaddr_un path;
     int made = -1;
     int dir_fd = open_dir(dir);
-    if (dir_fd < 0) return mg_fail(err, MG_STORAGE, "%s cannot be opened: %s", dir, strerror(errno));
+    if (dir_fd < 0)
+        return mg_fail(err, MG_STORAGE, "%s cannot be opened: %s", dir, strerror(errno));
 
     socket_path(dir_fd, &path);
     (void)unlinkat(dir_fd, MG_CONTROL_SOCKET, 0);
     made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (made < 0 || fchmod(made, 0600) != 0 ||
         bind(made, (const struct sockaddr *)&path, sizeof path) != 0) {
-        status = mg_fail(err, MG_STORAGE, "%s/" MG_CONTROL_SOCKET " cannot be made: %s", dir, strerror(errno));
+        status = mg_fail(err, MG_STORAGE, "%s/" MG_CONTROL_SOCKET " cannot be made: %s", dir,
+                         strerror(errno));
         if (made >= 0) close(made);
         made = -1;
     }
@@ -106,10 +108,11 @@ static bool receive_line(int line, char *text, size_t size)
     return false;
 }
 
-static mg_status make_request(const struct mg_dial_options *options, struct mg_control_request *request,
-                              struct mg_error *err)
+static mg_status make_request(const struct mg_dial_options *options,
+                              struct mg_control_request *request, struct mg_error *err)
 {
-    *request = (struct mg_control_request){.max_bytes = options->max_bytes, .max_ms = options->max_ms};
+    *request =
+        (struct mg_control_request){.max_bytes = options->max_bytes, .max_ms = options->max_ms};
     if (options->address == NULL) return MG_OK;
     struct mg_address address;
     mg_status status = mg_address_parse(options->address, false, &address, err);
@@ -131,7 +134,8 @@ mg_status mg_control_sync(const char *dir, const struct mg_dial_options *options
     int line = call(dir);
     if (line < 0) {
         if (errno == EACCES)
-            return mg_fail(err, MG_STORAGE, "%s/" MG_CONTROL_SOCKET " belongs to another user", dir);
+            return mg_fail(err, MG_STORAGE, "%s/" MG_CONTROL_SOCKET " belongs to another user",
+                           dir);
         return MG_OK; /* nobody listens: ENOENT, or ECONNREFUSED after a kill -9 */
     }
     *running = true;
@@ -139,8 +143,9 @@ mg_status mg_control_sync(const char *dir, const struct mg_dial_options *options
     if (send_all(line, text, strlen(text)) && receive_line(line, text, sizeof text))
         status = mg_control_get_answer(text, &answer, err);
     else
-        status = mg_fail(err, MG_UNREACHABLE,
-                         "maillaged ended during the session; what was acknowledged stays: run sync again");
+        status = mg_fail(
+            err, MG_UNREACHABLE,
+            "maillaged ended during the session; what was acknowledged stays: run sync again");
     close(line);
     if (status != MG_OK) return status;
     *result = answer.result;

@@ -11,16 +11,19 @@
 #include "daemon/log.h"
 #include "daemon/serve.h"
 
-static mg_status serve(struct mg_store *store, const struct mg_daemon_options *options, struct mg_error *err)
+static mg_status serve(struct mg_store *store, const struct mg_daemon_options *options,
+                       struct mg_error *err)
 {
     const struct mg_identity *identity = mg_store_identity(store);
     char name[2 * MG_NAME_MAX];
     if (!identity->hub && options->listen != NULL)
-        return mg_fail(err, MG_USAGE, "%s is the node %s, and only a hub listens: leave --listen out",
+        return mg_fail(err, MG_USAGE,
+                       "%s is the node %s, and only a hub listens: leave --listen out",
                        options->dir, identity->name);
     mg_log_line(MG_LOG_INFO, "start", "role=%s name=%s pid=%ld", identity->hub ? "hub" : "node",
                 mg_log_quote(identity->name, name, sizeof name), (long)getpid());
-    mg_status status = identity->hub ? mg_serve_hub(store, options, err) : mg_serve_node(store, err);
+    mg_status status =
+        identity->hub ? mg_serve_hub(store, options, err) : mg_serve_node(store, err);
     mg_log_line(MG_LOG_INFO, "stop", "status=%d", (int)status);
     return status;
 }

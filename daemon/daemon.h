@@ -35,7 +35,8 @@ void mg_address_format(const struct mg_address *address, char text[MG_ADDRESS_TE
 
 /* How a session went; also how far it is, for a progress line. */
 struct mg_dial_result {
-    int64_t pushed, pulled;            /* commits sent and receipted; commits received and applied */
+    int64_t pushed;                     /* own commits that got a receipt */
+    int64_t pulled;                     /* commits received and applied */
     int64_t bytes_sent, bytes_received; /* on the wire, everything of ours counted */
     int64_t round_trips;
     struct mg_position cursor;
@@ -71,8 +72,8 @@ mg_status mg_dial_sync(struct mg_store *store, const struct mg_dial_options *opt
  * after a broken link presents the same keys and gets the same answer. DIR is created when it
  * does not exist. MG_REFUSED: DIR is a node already. MG_DENIED: invitation unknown, used, expired,
  * or what answers is not the hub that wrote it. No first session: call mg_dial_sync after. */
-mg_status mg_dial_enrol(const char *dir, const struct mg_invitation *invitation, const struct mg_env *env,
-                        struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_dial_enrol(const char *dir, const struct mg_invitation *invitation,
+                        const struct mg_env *env, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- a session by the maillaged that runs on DIR --- */
 
@@ -85,14 +86,15 @@ mg_status mg_control_sync(const char *dir, const struct mg_dial_options *options
 
 struct mg_daemon_options {
     const char *dir;
-    const char *listen; /* HOST:PORT; NULL: 0.0.0.0:7447 on the hub; MG_USAGE when given on a node */
+    const char *listen; /* HOST:PORT; NULL: 0.0.0.0:7447; MG_USAGE when given on a node */
     int connections_max;          /* 0: 512 */
     int connections_per_host_max; /* 0: 64 */
 };
 
 /* Runs until SIGTERM or SIGINT. Prints `listening on HOST:PORT` (hub) or `ready` (node) on stderr
  * when it serves. MG_STORAGE: another maillaged runs on DIR, or its store cannot be opened. */
-mg_status mg_daemon_run(const struct mg_daemon_options *options, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_daemon_run(const struct mg_daemon_options *options,
+                        struct mg_error *err) MG_MUST_CHECK;
 
 /* --- the fault relay: a bad network on one machine --- */
 

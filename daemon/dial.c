@@ -10,7 +10,8 @@
 static void note_failure(struct mg_store *store, mg_status why, const struct mg_error *err)
 {
     if (mg_apply_begin(store, NULL) != MG_OK) return;
-    if (mg_replica_failed(store, why, err->text, NULL) != MG_OK || mg_apply_commit(store, NULL) != MG_OK)
+    if (mg_replica_failed(store, why, err->text, NULL) != MG_OK ||
+        mg_apply_commit(store, NULL) != MG_OK)
         mg_apply_rollback(store);
 }
 
@@ -26,7 +27,8 @@ mg_status mg_dial_sync(struct mg_store *store, const struct mg_dial_options *opt
     };
     *result = (struct mg_dial_result){0};
     if (identity->hub)
-        return mg_fail(err, MG_USAGE, "this is the hub %s: its nodes call it, it calls nobody", identity->name);
+        return mg_fail(err, MG_USAGE, "this is the hub %s: its nodes call it, it calls nobody",
+                       identity->name);
 
     int lock;
     mg_status status = mg_lock_take(mg_store_dir(store), "sync.lock", &lock, err);

@@ -22,7 +22,7 @@
 #include "daemon/call.h"
 
 #define KEYS_FILE "join.keys"
-#define KEYS_NEW "join.keys.new"
+#define KEYS_NEW  "join.keys.new"
 
 /* The file is this struct: it never leaves the machine that wrote it. */
 struct keys {
@@ -69,7 +69,8 @@ static mg_status open_dir(const char *dir, int *fd, struct mg_error *err)
     mg_status status = make_dir(dir, err);
     if (status != MG_OK) return status;
     *fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return *fd >= 0 ? MG_OK : mg_fail(err, MG_STORAGE, "%s cannot be opened: %s", dir, strerror(errno));
+    return *fd >= 0 ? MG_OK
+                    : mg_fail(err, MG_STORAGE, "%s cannot be opened: %s", dir, strerror(errno));
 }
 
 /* --- the keys --- */
@@ -88,7 +89,8 @@ static bool load_keys(int dir, const struct mg_invitation *invitation, struct ke
            memcmp(keys->invitation, invitation->id, MG_INVITE_ID_LEN) == 0;
 }
 
-static void draw_keys(const struct mg_env *env, const struct mg_invitation *invitation, struct keys *keys)
+static void draw_keys(const struct mg_env *env, const struct mg_invitation *invitation,
+                      struct keys *keys)
 {
     struct mg_identity identity = {0};
     mg_identity_draw(env, &identity);
@@ -114,16 +116,18 @@ static bool write_keys(int dir, const struct keys *keys)
     return good && renameat(dir, KEYS_NEW, dir, KEYS_FILE) == 0 && fsync(dir) == 0;
 }
 
-static mg_status prepare_keys(int dir, const struct mg_env *env, const struct mg_invitation *invitation,
-                              struct mg_identity *identity, struct mg_error *err)
+static mg_status prepare_keys(int dir, const struct mg_env *env,
+                              const struct mg_invitation *invitation, struct mg_identity *identity,
+                              struct mg_error *err)
 {
     struct keys keys;
     mg_status status = MG_OK;
     if (!load_keys(dir, invitation, &keys)) {
         draw_keys(env, invitation, &keys);
         if (!write_keys(dir, &keys))
-            status = mg_fail(err, MG_STORAGE, "the new node's keys cannot be kept in " KEYS_FILE ": %s",
-                             strerror(errno));
+            status =
+                mg_fail(err, MG_STORAGE, "the new node's keys cannot be kept in " KEYS_FILE ": %s",
+                        strerror(errno));
     }
     *identity = (struct mg_identity){.hub = false};
     memcpy(identity->node, keys.node, MG_ID_LEN);
@@ -175,14 +179,15 @@ static mg_status enrol_locked(int dir_fd, const char *dir, const struct mg_invit
 {
     if (mg_store_exists(dir))
         return mg_fail(err, MG_REFUSED,
-                       "%s is a node already: choose another directory with --dir, or use this one", dir);
+                       "%s is a node already: choose another directory with --dir, or use this one",
+                       dir);
     mg_status status = enrol(dir_fd, dir, invitation, env, err);
     if (status == MG_OK) remove_keys(dir_fd);
     return status;
 }
 
-mg_status mg_dial_enrol(const char *dir, const struct mg_invitation *invitation, const struct mg_env *env,
-                        struct mg_error *err)
+mg_status mg_dial_enrol(const char *dir, const struct mg_invitation *invitation,
+                        const struct mg_env *env, struct mg_error *err)
 {
     int fd, lock;
     if (sodium_init() < 0) return mg_fail(err, MG_FAILED, "libsodium does not start");

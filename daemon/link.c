@@ -253,9 +253,7 @@ static void perform(struct mg_link *link, const struct mg_effect *effect)
         link->ticket = effect->ticket;
         link->calls->store(link, effect->request, effect->result);
         return;
-    case MG_EFFECT_CLOSE:
-        end_session(link, effect->close);
-        return;
+    case MG_EFFECT_CLOSE: end_session(link, effect->close); return;
     }
 }
 

@@ -24,7 +24,8 @@ struct mg_link_calls {
     /* The session asks its store. Answer with mg_link_stored, at once or later. */
     void (*store)(struct mg_link *link, const struct mg_store_request *request,
                   struct mg_store_result *result);
-    /* The session has ended; CLOSE is borrowed for the call. Its last words are still being written. */
+    /* The session has ended; CLOSE is borrowed for the call. Its last words may still
+     * be on their way. */
     void (*over)(struct mg_link *link, const struct mg_close *close);
     /* The connection is closed and the link is its owner's again: free it. */
     void (*gone)(struct mg_link *link);
@@ -40,23 +41,25 @@ struct mg_link {
     struct mg_session *session; /* NULL once over */
     uint64_t ticket;            /* of the STORE that is out */
     uint64_t unwritten;         /* bytes given to libuv whose writing has not ended */
-    uint64_t given, written;    /* all bytes given to libuv; those the kernel had taken when last looked at */
+    uint64_t given;             /* all bytes given to libuv */
+    uint64_t written;           /* those the kernel had taken when last looked at */
     int64_t write_progress_at;  /* when the kernel last took some, as far as looked at */
     uint64_t drained;           /* bytes thrown away after the end */
-    bool hurry; /* set in `over`: nothing of the peer's is awaited any more, close when all is written */
+    bool hurry; /* set in `over`: the peer sends nothing more, close when all is written */
     bool store_out, pumping, reading, broken, shut, peer_ended, closing;
     int open_handles;
 };
 
-/* Initialises TCP (for uv_accept or uv_tcp_connect) and the timer. No session yet; mg_link_close ends it. */
+/* Initialises TCP (for uv_accept or uv_tcp_connect) and the timer. From here on the link ends by
+ * `gone`, and mg_link_break brings that about. */
 void mg_link_init(struct mg_link *link, uv_loop_t *loop, struct mg_link_room *room,
                   const struct mg_link_calls *calls);
 
 /* TCP is connected: runs SESSION (taken) on it. */
 void mg_link_start(struct mg_link *link, struct mg_session *session);
 
-/* A SESSION that never ran (no connection) or a link that must go now: `over` is called when there is
- * a session, as soon as no STORE is out, then `gone`. */
+/* The link must go now: `over` is called when there is a session, as soon as no STORE is out, then
+ * `gone`. */
 void mg_link_break(struct mg_link *link);
 
 /* Without a session: sends BYTES as the only words and closes in peace. */

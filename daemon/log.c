@@ -66,7 +66,8 @@ void mg_log_line(enum mg_log_level level, const char *event, const char *fields,
     char line[LINE_MAX_LEN];
     size_t room = sizeof line - 1; /* the newline's */
     size_t used = put_prefix(line, room, level);
-    used = clamp(used, snprintf(line + used, room - used, "level=%s event=%s ", level_name(level), event),
+    used = clamp(used,
+                 snprintf(line + used, room - used, "level=%s event=%s ", level_name(level), event),
                  room);
     va_list args;
     va_start(args, fields);

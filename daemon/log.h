@@ -17,7 +17,8 @@ enum mg_log_level { MG_LOG_ERROR = 3, MG_LOG_WARNING = 4, MG_LOG_INFO = 6 };
 void mg_log_line(enum mg_log_level level, const char *event, const char *fields, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* TEXT as one value: in quotes when needed, control characters replaced, cut to fit. Returns OUT. */
+/* TEXT as one value: in quotes when needed, control characters replaced, cut to fit. Returns
+ * OUT. */
 const char *mg_log_quote(const char *text, char *out, size_t size);
 
 /* A line for whoever started us, exactly as given. */

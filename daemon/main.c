@@ -52,8 +52,10 @@ enum parsed { RUN, DONE, WRONG };
 static enum parsed parse(int argc, char **argv, struct mg_daemon_options *options)
 {
     static const struct option known[] = {
-        {"dir", required_argument, NULL, 'd'},   {"listen", required_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},        {"version", no_argument, NULL, 'v'},
+        {"dir", required_argument, NULL, 'd'},
+        {"listen", required_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -67,7 +69,8 @@ static enum parsed parse(int argc, char **argv, struct mg_daemon_options *option
         }
     }
     if (optind < argc) {
-        (void)fprintf(stderr, "maillaged: it has no use for the argument `%s`; see `maillaged --help`\n",
+        (void)fprintf(stderr,
+                      "maillaged: it has no use for the argument `%s`; see `maillaged --help`\n",
                       argv[optind]);
         return WRONG;
     }

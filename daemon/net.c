@@ -13,11 +13,15 @@ mg_status mg_net_resolve_fail(struct mg_error *err, const char *host, int code)
     case UV_EAI_NONAME:
     case UV_EAI_NODATA:
     case UV_EAI_ADDRFAMILY:
-        return mg_fail(err, MG_UNREACHABLE, "the name %s is unknown: check its spelling, and that this "
-                                            "computer is connected", host);
+        return mg_fail(err, MG_UNREACHABLE,
+                       "the name %s is unknown: check its spelling, and that this "
+                       "computer is connected",
+                       host);
     case UV_EAI_AGAIN:
-        return mg_fail(err, MG_UNREACHABLE, "the name %s could not be looked up: is this computer "
-                                            "connected?", host);
+        return mg_fail(err, MG_UNREACHABLE,
+                       "the name %s could not be looked up: is this computer "
+                       "connected?",
+                       host);
     default:
         return mg_fail(err, MG_UNREACHABLE, "the name %s could not be looked up: %s", host,
                        uv_strerror(code));
@@ -28,16 +32,22 @@ mg_status mg_net_connect_fail(struct mg_error *err, const char *address, int cod
 {
     switch (code) {
     case UV_ECONNREFUSED:
-        return mg_fail(err, MG_UNREACHABLE, "%s refuses the connection: is maillaged running on the hub, "
-                                            "and is this its address and port?", address);
+        return mg_fail(err, MG_UNREACHABLE,
+                       "%s refuses the connection: is maillaged running on the hub, "
+                       "and is this its address and port?",
+                       address);
     case UV_ETIMEDOUT:
-        return mg_fail(err, MG_UNREACHABLE, "%s does not answer: check the network and the address, then "
-                                            "run again", address);
+        return mg_fail(err, MG_UNREACHABLE,
+                       "%s does not answer: check the network and the address, then "
+                       "run again",
+                       address);
     case UV_ENETUNREACH:
     case UV_EHOSTUNREACH:
     case UV_EADDRNOTAVAIL:
-        return mg_fail(err, MG_UNREACHABLE, "there is no way to %s from here: is this computer "
-                                            "connected?", address);
+        return mg_fail(err, MG_UNREACHABLE,
+                       "there is no way to %s from here: is this computer "
+                       "connected?",
+                       address);
     default:
         return mg_fail(err, MG_UNREACHABLE, "no connection to %s: %s", address, uv_strerror(code));
     }
@@ -96,7 +106,8 @@ void mg_net_format(const struct sockaddr_storage *address, char text[MG_ADDRESS_
 }
 
 mg_status mg_net_listen(uv_tcp_t *listener, const struct sockaddr_storage *address, int backlog,
-                        uv_connection_cb on_connection, char text[MG_ADDRESS_TEXT_MAX], struct mg_error *err)
+                        uv_connection_cb on_connection, char text[MG_ADDRESS_TEXT_MAX],
+                        struct mg_error *err)
 {
     struct sockaddr_storage real = {0};
     int len = (int)sizeof real;
@@ -105,13 +116,17 @@ mg_status mg_net_listen(uv_tcp_t *listener, const struct sockaddr_storage *addre
     if (code == 0) code = uv_listen((uv_stream_t *)listener, backlog, on_connection);
     if (code == 0) code = uv_tcp_getsockname(listener, (struct sockaddr *)&real, &len);
     if (code == UV_EADDRINUSE)
-        return mg_fail(err, MG_FAILED, "another program listens on %s: end it, or choose another port "
-                                       "with --listen", text);
+        return mg_fail(err, MG_FAILED,
+                       "another program listens on %s: end it, or choose another port "
+                       "with --listen",
+                       text);
     if (code == UV_EACCES)
-        return mg_fail(err, MG_FAILED, "this user may not listen on %s: choose a port above 1023", text);
+        return mg_fail(err, MG_FAILED, "this user may not listen on %s: choose a port above 1023",
+                       text);
     if (code == UV_EADDRNOTAVAIL)
         return mg_fail(err, MG_FAILED, "%s is not an address of this computer", text);
-    if (code != 0) return mg_fail(err, MG_FAILED, "cannot listen on %s: %s", text, uv_strerror(code));
+    if (code != 0)
+        return mg_fail(err, MG_FAILED, "cannot listen on %s: %s", text, uv_strerror(code));
     mg_net_format(&real, text);
     return MG_OK;
 }

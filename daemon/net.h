@@ -23,7 +23,8 @@ mg_status mg_net_listen(uv_tcp_t *listener, const struct sockaddr_storage *addre
                         uv_connection_cb on_connection, char text[MG_ADDRESS_TEXT_MAX],
                         struct mg_error *err) MG_MUST_CHECK;
 
-/* The sentence for a connection that was not made, or broke: CODE is libuv's. Returns MG_UNREACHABLE. */
+/* The sentence for a connection that was not made, or a name that was not found: CODE is libuv's.
+ * Return MG_UNREACHABLE. */
 mg_status mg_net_connect_fail(struct mg_error *err, const char *address, int code) MG_MUST_CHECK;
 mg_status mg_net_resolve_fail(struct mg_error *err, const char *host, int code) MG_MUST_CHECK;
 

@@ -32,8 +32,8 @@ struct keeper {
     uv_pipe_t listener;
     uv_signal_t terminate, interrupt;
     uv_work_t work;
-    struct client *clients;  /* all */
-    struct client *working;  /* the one whose session runs */
+    struct client *clients; /* all */
+    struct client *working; /* the one whose session runs */
     int client_count;
     atomic_bool stop;
     bool leaving;
@@ -94,7 +94,8 @@ static void client_answer(struct client *client)
     mg_control_put_answer(&client->answer, client->line);
     uv_buf_t buf = uv_buf_init(client->line, (unsigned)strlen(client->line));
     client->write.data = client;
-    if (uv_write(&client->write, (uv_stream_t *)&client->pipe, &buf, 1, on_written) != 0) client_close(client);
+    if (uv_write(&client->write, (uv_stream_t *)&client->pipe, &buf, 1, on_written) != 0)
+        client_close(client);
 }
 
 static void client_refuse(struct client *client, mg_status status, const char *sentence)
@@ -110,11 +111,14 @@ static void log_session(const struct mg_control_answer *answer)
     const struct mg_dial_result *result = &answer->result;
     char text[sizeof answer->error.text];
     const char *word = answer->status != MG_OK ? "failed" : result->complete ? "complete" : "early";
-    bool quoted = answer->status == MG_UNREACHABLE || answer->status == MG_DENIED || answer->status == MG_STORAGE;
+    bool quoted = answer->status == MG_UNREACHABLE || answer->status == MG_DENIED ||
+                  answer->status == MG_STORAGE;
     mg_log_line(answer->status == MG_OK ? MG_LOG_INFO : MG_LOG_WARNING, "session",
-                "result=%s status=%d sent=%lld received=%lld pushed=%lld pulled=%lld waiting=%lld ms=%lld%s%s", word,
-                (int)answer->status, (long long)result->bytes_sent, (long long)result->bytes_received,
-                (long long)result->pushed, (long long)result->pulled, (long long)result->waiting,
+                "result=%s status=%d sent=%lld received=%lld pushed=%lld pulled=%lld waiting=%lld "
+                "ms=%lld%s%s",
+                word, (int)answer->status, (long long)result->bytes_sent,
+                (long long)result->bytes_received, (long long)result->pushed,
+                (long long)result->pulled, (long long)result->waiting,
                 (long long)(result->seconds * 1000.0), quoted ? " text=" : "",
                 quoted ? mg_log_quote(answer->error.text, text, sizeof text) : "");
 }
@@ -227,7 +231,8 @@ static void on_connection(uv_stream_t *listener, int status)
     keeper->clients = client;
     keeper->client_count++;
 
-    if (uv_accept(listener, (uv_stream_t *)&client->pipe) != 0 || keeper->client_count > CLIENTS_MAX ||
+    if (uv_accept(listener, (uv_stream_t *)&client->pipe) != 0 ||
+        keeper->client_count > CLIENTS_MAX ||
         uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read) != 0) {
         client_close(client);
         return;
@@ -239,7 +244,9 @@ static void on_connection(uv_stream_t *listener, int status)
 
 static void finish_if_empty(struct keeper *keeper)
 {
-    if (!keeper->leaving || keeper->clients != NULL || uv_is_closing((uv_handle_t *)&keeper->terminate)) return;
+    if (!keeper->leaving || keeper->clients != NULL ||
+        uv_is_closing((uv_handle_t *)&keeper->terminate))
+        return;
     uv_close((uv_handle_t *)&keeper->terminate, NULL);
     uv_close((uv_handle_t *)&keeper->interrupt, NULL);
 }
@@ -271,7 +278,8 @@ static mg_status listen_for_clients(struct keeper *keeper, struct mg_error *err)
     int code = uv_pipe_open(&keeper->listener, bound);
     if (code == 0) code = uv_listen((uv_stream_t *)&keeper->listener, BACKLOG, on_connection);
     if (code != 0)
-        return mg_fail(err, MG_FAILED, "cannot listen on " MG_CONTROL_SOCKET ": %s", uv_strerror(code));
+        return mg_fail(err, MG_FAILED, "cannot listen on " MG_CONTROL_SOCKET ": %s",
+                       uv_strerror(code));
     mg_log_announce("ready");
     return MG_OK;
 }
@@ -279,7 +287,8 @@ static mg_status listen_for_clients(struct keeper *keeper, struct mg_error *err)
 mg_status mg_serve_node(struct mg_store *store, struct mg_error *err)
 {
     struct keeper keeper = {.store = store, .dir = mg_store_dir(store)};
-    if (uv_loop_init(&keeper.loop) != 0) return mg_fail(err, MG_FAILED, "no event loop can be made");
+    if (uv_loop_init(&keeper.loop) != 0)
+        return mg_fail(err, MG_FAILED, "no event loop can be made");
     uv_pipe_init(&keeper.loop, &keeper.listener, 0);
     uv_signal_init(&keeper.loop, &keeper.terminate);
     uv_signal_init(&keeper.loop, &keeper.interrupt);

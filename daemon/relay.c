@@ -172,7 +172,9 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
 static struct segment *segment_of(const uv_buf_t *buf)
 {
-    return buf->base == NULL ? NULL : (struct segment *)(void *)(buf->base - offsetof(struct segment, data));
+    return buf->base == NULL
+               ? NULL
+               : (struct segment *)(void *)(buf->base - offsetof(struct segment, data));
 }
 
 static void on_shut_down(uv_shutdown_t *request, int status)
@@ -234,7 +236,8 @@ static void lane_forward(struct lane *lane)
             return;
         }
     }
-    if (lane->head != NULL) uv_timer_start(&lane->timer, on_due, (uint64_t)(lane->head->due_ms - now), 0);
+    if (lane->head != NULL)
+        uv_timer_start(&lane->timer, on_due, (uint64_t)(lane->head->due_ms - now), 0);
 }
 
 static void on_due(uv_timer_t *timer)
@@ -348,7 +351,8 @@ static void on_connection(uv_stream_t *listener, int status)
     struct mg_relay_dice dice = mg_relay_dice(relay->options->seed, relay->connections, 2);
     bool dropped = mg_relay_draw(&dice, 100) < (uint64_t)relay->options->drop_percent;
     if (uv_accept(listener, (uv_stream_t *)&link->near) != 0 || dropped ||
-        uv_tcp_connect(&link->connect, &link->far, (const struct sockaddr *)&relay->target, on_connected) != 0) {
+        uv_tcp_connect(&link->connect, &link->far, (const struct sockaddr *)&relay->target,
+                       on_connected) != 0) {
         link_close(link);
         return;
     }
@@ -377,7 +381,8 @@ static mg_status relay_start(struct relay *relay, struct mg_error *err)
     if (status == MG_OK) status = mg_net_resolve(listen, true, &here, err);
     if (status != MG_OK) return status;
     if (!mg_net_is_loopback(&relay->target) || !mg_net_is_loopback(&here))
-        return mg_fail(err, MG_USAGE, "the relay listens on and forwards to this machine only (127.0.0.1)");
+        return mg_fail(err, MG_USAGE,
+                       "the relay listens on and forwards to this machine only (127.0.0.1)");
 
     char text[MG_ADDRESS_TEXT_MAX];
     status = mg_net_listen(&relay->listener, &here, BACKLOG, on_connection, text, err);
@@ -388,7 +393,8 @@ static mg_status relay_start(struct relay *relay, struct mg_error *err)
 mg_status mg_relay_run(const struct mg_relay_options *options, struct mg_error *err)
 {
     struct relay relay = {.options = options};
-    if (options->target == NULL) return mg_fail(err, MG_USAGE, "the relay needs the address to forward to");
+    if (options->target == NULL)
+        return mg_fail(err, MG_USAGE, "the relay needs the address to forward to");
     signal(SIGPIPE, SIG_IGN);
     if (uv_loop_init(&relay.loop) != 0) return mg_fail(err, MG_FAILED, "no event loop can be made");
     uv_tcp_init(&relay.loop, &relay.listener);

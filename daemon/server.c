@@ -28,8 +28,10 @@ enum {
     CALLERS_OF_HOST_MAX = 64, /* an antenna's laptops behind one address translation */
     TURNED_AWAY_MAX = 64,     /* links that are being told to come back */
     BACKLOG = 511,
-    FILES_SPARE = 64,         /* descriptors for the store, the loop and the journal */
-    BUSY_SECONDS_MIN = 5, BUSY_SECONDS_SPREAD = 30,
+    FILES_SPARE = 64,   /* descriptors for the store, the loop and the journal */
+    STRANGER_MS = 1000, /* old enough to lose his place to another, when all are taken */
+    BUSY_SECONDS_MIN = 5,
+    BUSY_SECONDS_SPREAD = 30,
     LEAVE_MS = 5 * 1000,
     CUT_MS = 1 * 1000,
 };
@@ -89,13 +91,15 @@ static void on_store(struct mg_link *link, const struct mg_store_request *reques
 static const char *word_for(const struct mg_close *close)
 {
     if (close->status == MG_OK) return close->figures.complete ? "complete" : "early";
-    return close->peer != NULL ? "failed" : "turned_away";
+    if (close->status == MG_DENIED) return "denied";
+    return close->peer != NULL ? "failed" : "stranger";
 }
 
 /* A sentence about rows may quote them, and a log must not. */
 static bool may_be_logged(mg_status status)
 {
-    return status == MG_DENIED || status == MG_UNREACHABLE || status == MG_STORAGE || status == MG_BAD_BYTES;
+    return status == MG_DENIED || status == MG_UNREACHABLE || status == MG_STORAGE ||
+           status == MG_BAD_BYTES;
 }
 
 static void on_over(struct mg_link *link, const struct mg_close *close)
@@ -105,15 +109,16 @@ static void on_over(struct mg_link *link, const struct mg_close *close)
     char name[2 * MG_NAME_MAX], text[sizeof close->error.text];
     bool quoted = may_be_logged(close->status);
     bool bad = close->status != MG_OK && close->status != MG_UNREACHABLE;
-    mg_log_line(bad ? MG_LOG_WARNING : MG_LOG_INFO, "session",
-                "node=%s result=%s status=%d sent=%llu received=%llu pushed=%llu chunks=%llu waiting=%llu "
-                "ms=%llu%s%s",
-                close->peer == NULL ? "-" : mg_log_quote(close->peer->name, name, sizeof name),
-                word_for(close), (int)close->status, (unsigned long long)figures->bytes_sent,
-                (unsigned long long)figures->bytes_received, (unsigned long long)figures->pushed,
-                (unsigned long long)figures->chunks, (unsigned long long)figures->waiting,
-                (unsigned long long)(uv_now(link->loop) - caller->began_ms), quoted ? " text=" : "",
-                quoted ? mg_log_quote(close->error.text, text, sizeof text) : "");
+    mg_log_line(
+        bad ? MG_LOG_WARNING : MG_LOG_INFO, "session",
+        "node=%s result=%s status=%d sent=%llu received=%llu pushed=%llu chunks=%llu waiting=%llu "
+        "ms=%llu%s%s",
+        close->peer == NULL ? "-" : mg_log_quote(close->peer->name, name, sizeof name),
+        word_for(close), (int)close->status, (unsigned long long)figures->bytes_sent,
+        (unsigned long long)figures->bytes_received, (unsigned long long)figures->pushed,
+        (unsigned long long)figures->chunks, (unsigned long long)figures->waiting,
+        (unsigned long long)(uv_now(link->loop) - caller->began_ms), quoted ? " text=" : "",
+        quoted ? mg_log_quote(close->error.text, text, sizeof text) : "");
 }
 
 static void on_gone(struct mg_link *link)
@@ -130,7 +135,8 @@ static void on_gone(struct mg_link *link)
     finish_if_empty(server);
 }
 
-static const struct mg_link_calls link_calls = {.store = on_store, .over = on_over, .gone = on_gone};
+static const struct mg_link_calls link_calls = {
+    .store = on_store, .over = on_over, .gone = on_gone};
 
 /* --- admission --- */
 
@@ -139,7 +145,8 @@ static void read_host(struct caller *caller)
 {
     struct sockaddr_storage peer = {0};
     int len = (int)sizeof peer;
-    if (uv_tcp_getpeername(&caller->link.tcp, (struct sockaddr *)&peer, &len) == 0 && !mg_net_is_loopback(&peer))
+    if (uv_tcp_getpeername(&caller->link.tcp, (struct sockaddr *)&peer, &len) == 0 &&
+        !mg_net_is_loopback(&peer))
         (void)uv_ip_name((const struct sockaddr *)&peer, caller->host, sizeof caller->host);
 }
 
@@ -167,21 +174,52 @@ static struct caller *caller_new(struct server *server)
     return caller;
 }
 
+static void give_place_up(struct caller *caller)
+{
+    caller->turned_away = true;
+    caller->server->caller_count--;
+    caller->server->turned_away++;
+}
+
+static bool is_stranger(const struct caller *caller)
+{
+    const struct mg_session *session = caller->link.session;
+    return session != NULL && mg_session_peer(session) == NULL;
+}
+
+/* Takes the place of the stranger who has been silent longest. A node needs a few round trips to
+ * prove its key: so a crowd that only connects cannot keep the nodes out. */
+static void make_room(struct server *server)
+{
+    struct caller *oldest = NULL;
+    for (struct caller *caller = server->callers; caller != NULL; caller = caller->next)
+        if (!caller->turned_away && is_stranger(caller)) oldest = caller; /* newest first */
+    if (oldest == NULL || uv_now(&server->loop) - oldest->began_ms < STRANGER_MS) return;
+    give_place_up(oldest);
+    mg_link_break(&oldest->link);
+}
+
 /* "Come back in n seconds", spread so that they do not all come back at once. */
 static void turn_away(struct caller *caller)
 {
-    struct server *server = caller->server;
-    caller->turned_away = true;
-    server->caller_count--;
-    if (server->turned_away++ >= TURNED_AWAY_MAX) {
+    give_place_up(caller);
+    if (caller->server->turned_away > TURNED_AWAY_MAX) {
         mg_link_break(&caller->link);
         return;
     }
     struct mg_buf words;
     mg_buf_init(&words, 16);
-    mg_alert_put(&words, MG_ALERT_BUSY, (uint16_t)(BUSY_SECONDS_MIN + randombytes_uniform(BUSY_SECONDS_SPREAD)));
+    mg_alert_put(&words, MG_ALERT_BUSY,
+                 (uint16_t)(BUSY_SECONDS_MIN + randombytes_uniform(BUSY_SECONDS_SPREAD)));
     mg_link_say_and_close(&caller->link, mg_buf_bytes(&words));
     mg_buf_free(&words);
+}
+
+static bool has_place(struct server *server, struct caller *caller)
+{
+    if (callers_of(server, caller->host) > server->callers_of_host_max) return false;
+    if (server->caller_count > server->callers_max) make_room(server);
+    return server->caller_count <= server->callers_max;
 }
 
 static mg_status talk(struct caller *caller)
@@ -207,18 +245,17 @@ static void on_connection(uv_stream_t *listener, int code)
     struct server *server = listener->data;
     struct caller *caller = code < 0 ? NULL : caller_new(server);
     if (caller == NULL) {
-        mg_log_line(MG_LOG_WARNING, "accept_failed", "text=\"%s\"", code < 0 ? uv_strerror(code) : "memory");
+        mg_log_line(MG_LOG_WARNING, "accept_failed", "text=\"%s\"",
+                    code < 0 ? uv_strerror(code) : "memory");
         return;
     }
     if (uv_accept(listener, (uv_stream_t *)&caller->link.tcp) != 0) {
         mg_link_break(&caller->link);
         return;
     }
-    int same_host = 0;
     read_host(caller);
-    if (server->caller_count <= server->callers_max) same_host = callers_of(server, caller->host);
-    if (server->caller_count > server->callers_max || same_host > server->callers_of_host_max) {
-        mg_log_line(MG_LOG_WARNING, "busy", "callers=%d", server->caller_count);
+    if (!has_place(server, caller)) {
+        mg_log_line(MG_LOG_WARNING, "busy", "callers=%d", server->caller_count - 1);
         turn_away(caller);
     } else if (talk(caller) != MG_OK) {
         mg_link_break(&caller->link);
@@ -238,10 +275,9 @@ static void for_all(struct server *server, void (*each)(struct caller *caller))
 
 static void send_stranger_away(struct caller *caller)
 {
-    const struct mg_session *session = caller->link.session;
-    if (session == NULL)
+    if (caller->link.session == NULL)
         mg_link_break(&caller->link);
-    else if (mg_session_peer(session) == NULL)
+    else if (is_stranger(caller))
         mg_link_stop(&caller->link);
 }
 
@@ -329,9 +365,11 @@ static mg_status open_doors(struct server *server, const char *listen, struct mg
 {
     struct sockaddr_storage address;
     char text[MG_ADDRESS_TEXT_MAX];
-    mg_status status = mg_net_resolve(listen == NULL ? DEFAULT_LISTEN : listen, true, &address, err);
+    mg_status status =
+        mg_net_resolve(listen == NULL ? DEFAULT_LISTEN : listen, true, &address, err);
     if (status == MG_OK) status = begin_history(server->store, err);
-    if (status == MG_OK) status = mg_writer_start(&server->loop, server->store, &server->writer, err);
+    if (status == MG_OK)
+        status = mg_writer_start(&server->loop, server->store, &server->writer, err);
     if (status == MG_OK)
         status = mg_net_listen(&server->listener, &address, BACKLOG, on_connection, text, err);
     if (status == MG_OK) mg_log_announce("listening on %s", text);
@@ -363,14 +401,16 @@ static mg_status run(struct server *server, const char *listen, struct mg_error 
     return status;
 }
 
-mg_status mg_serve_hub(struct mg_store *store, const struct mg_daemon_options *options, struct mg_error *err)
+mg_status mg_serve_hub(struct mg_store *store, const struct mg_daemon_options *options,
+                       struct mg_error *err)
 {
     struct server server = {
         .store = store,
         .identity = *mg_store_identity(store),
         .callers_max = options->connections_max > 0 ? options->connections_max : CALLERS_MAX,
-        .callers_of_host_max =
-            options->connections_per_host_max > 0 ? options->connections_per_host_max : CALLERS_OF_HOST_MAX,
+        .callers_of_host_max = options->connections_per_host_max > 0
+                                   ? options->connections_per_host_max
+                                   : CALLERS_OF_HOST_MAX,
         .room = calloc(1, sizeof *server.room),
     };
     if (server.room == NULL) return mg_fail(err, MG_FAILED, "out of memory");

@@ -1,7 +1,7 @@
 /*
  * writer.c - group commit.
  *
- *   loop: submit --> [todo] --> thread: BEGIN, each job in its savepoint, COMMIT --> [done] --> loop
+ *   loop -> [todo] -> thread: BEGIN, each job in its savepoint, COMMIT -> [done] -> loop
  *
  * A job that fails is undone alone. When the group as a whole fails (a full disk makes
  * SQLite roll everything back; one job's leftovers make the commit fail), each job is
@@ -84,7 +84,8 @@ static mg_status run_job(struct mg_store *store, struct mg_writer_job *job, stru
     return job->status == MG_OK ? mg_apply_keep(store, err) : mg_apply_undo(store, err);
 }
 
-/* Runs up to COUNT jobs in one transaction; how many it got to is *RAN: none when it could not begin. */
+/* Runs up to COUNT jobs in one transaction; how many it got to is *RAN: none when it could not
+ * begin. */
 static mg_status run_transaction(struct mg_store *store, struct mg_writer_job **jobs, size_t count,
                                  size_t *ran, struct mg_error *err)
 {
@@ -133,7 +134,8 @@ static size_t run_group(struct mg_store *store, struct mg_writer_job **jobs, siz
     if (status == MG_OK) return ran;
 
     bool began = ran > 0;
-    if (!began) ran = count; /* the store is locked or lost: each alone would wait as long for the same */
+    if (!began)
+        ran = count; /* the store is locked or lost: each alone would wait as long for the same */
     log_failure(ran, status, &err);
     for (size_t i = 0; i < ran; i++) {
         if (began && ran > 1)
@@ -151,7 +153,8 @@ static size_t take_group(struct mg_writer *writer, struct mg_writer_job **jobs)
     uv_mutex_lock(&writer->mutex);
     while (writer->todo.head == NULL && !writer->stopping)
         uv_cond_wait(&writer->wake_thread, &writer->mutex);
-    while (count < GROUP_JOBS_MAX && writer->todo.head != NULL) jobs[count++] = queue_take(&writer->todo);
+    while (count < GROUP_JOBS_MAX && writer->todo.head != NULL)
+        jobs[count++] = queue_take(&writer->todo);
     uv_mutex_unlock(&writer->mutex);
     return count;
 }

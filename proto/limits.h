@@ -45,7 +45,7 @@ enum {
     /* [P 6.5] Edits made during a session are pushed in it, but a busy keyboard must not keep it open. */
     MG_ROUNDS_MAX = 3,
 
-    /* [P 5.2] A chunk's ceiling is announced in thousands of bytes. */
+    /* [P 5.1] A chunk's ceiling is announced in thousands of bytes. */
     MG_CHUNK_UNIT = 1000,
     MG_CHUNK_UNITS_MAX = MG_CHUNK_WIRE_MAX / MG_CHUNK_UNIT,
 

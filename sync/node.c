@@ -483,8 +483,8 @@ void mg_node_stored(struct mg_session *s)
 void mg_node_settle(struct mg_session *s)
 {
     const struct mg_node_side *node = &s->as.node;
-    if (s->state == MG_STATE_NODE_PUSHING && !node->pushing && !node->spent && node->note_count == 0 && node->said_last)
-        mg_session_move(s, MG_STATE_NODE_PULLING);
+    bool owes = node->pushing || node->note_count > 0;
+    if (s->state == MG_STATE_NODE_PUSHING && !owes && node->said_last) mg_session_move(s, MG_STATE_NODE_PULLING);
 }
 
 bool mg_node_produce(struct mg_session *s)
@@ -511,10 +511,7 @@ bool mg_node_produce(struct mg_session *s)
         return true;
     }
     if (s->state != MG_STATE_NODE_PUSHING || node->note_count > 0) return false;
-    if (node->said_last) {
-        mg_session_move(s, MG_STATE_NODE_PULLING);
-    } else {
-        say_bye(s, false); /* the budget is spent */
-    }
+    mg_assert(!node->said_last); /* settled */
+    say_bye(s, false);           /* the budget is spent */
     return true;
 }

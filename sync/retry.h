@@ -1,5 +1,5 @@
 /*
- * retry.h - how long to wait before calling again. [P 6.8]
+ * retry.h - how long to wait before calling again. [P 6.9]
  */
 #ifndef MG_SYNC_RETRY_H
 #define MG_SYNC_RETRY_H

@@ -109,7 +109,7 @@ struct mg_store_request {
             const struct mg_history *lineage; /* NULL: was not asked for */
             int lineage_count;
         } greet;
-        struct { const struct mg_peer *peer; struct mg_bytes batch; bool refill; } sequence;
+        struct { struct mg_peer *peer; struct mg_bytes batch; bool refill; } sequence; /* PEER is updated */
         struct { const struct mg_peer *peer; uint64_t position; size_t max_bytes; } next;
         struct {
             const struct mg_peer *peer;

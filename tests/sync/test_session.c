@@ -888,6 +888,24 @@ static void chunks_without_end_are_bounded_by_time(void **state)
     pair_free(pair);
 }
 
+static void chunks_that_lead_nowhere_end_the_session(void **state)
+{
+    (void)state;
+    struct pair *pair = pair_new();
+    pair->node.stuck = true;
+    struct rogue rogue;
+    rogue_hub(&rogue, pair);
+    struct mg_message message = a_welcome();
+    rogue_send(&rogue, &message);
+    uint64_t bytes[3] = {0, 0, 1};
+    struct mg_message chunk = {.type = MG_MSG_CHUNK};
+    chunk.as.chunk.chunk = (struct mg_bytes){(const uint8_t *)bytes, sizeof bytes};
+    rogue_send(&rogue, &chunk);
+    assert_false(pair->node_side.closed);
+    rogue_send(&rogue, &chunk);
+    rogue_end(&rogue, MG_BAD_BYTES);
+}
+
 static void void_pushes_have_an_end(void **state)
 {
     (void)state;
@@ -1077,6 +1095,7 @@ int main(void)
         cmocka_unit_test(receipts_for_nothing_are_refused),
         cmocka_unit_test(forks_have_an_end),
         cmocka_unit_test(chunks_without_end_are_bounded_by_time),
+        cmocka_unit_test(chunks_that_lead_nowhere_end_the_session),
         cmocka_unit_test(void_pushes_have_an_end),
         cmocka_unit_test(a_refill_nobody_asked_for_is_refused),
         cmocka_unit_test(parts_are_bounded),
@@ -1086,5 +1105,7 @@ int main(void)
         cmocka_unit_test(busy_says_when_to_come_back),
         cmocka_unit_test(what_nobody_reads_does_not_pile_up),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failures = cmocka_run_group_tests(tests, NULL, NULL);
+    pair_bunched = true;
+    return failures + cmocka_run_group_tests_name("the same, many frames in one read", tests, NULL, NULL);
 }

@@ -28,7 +28,8 @@ static void cut_newline(char *line)
 static void a_request_survives_the_line(void **state)
 {
     (void)state;
-    struct mg_control_request sent = {.address = "[::1]:7447", .max_bytes = INT64_MAX, .max_ms = 3}, got;
+    struct mg_control_request sent = {.address = "[::1]:7447", .max_bytes = INT64_MAX, .max_ms = 3},
+                              got;
     struct mg_error err;
     char line[MG_CONTROL_LINE_MAX];
     mg_control_put_request(&sent, line);
@@ -55,8 +56,18 @@ static void what_a_request_leaves_out_has_a_default(void **state)
 static void anything_else_is_not_a_request(void **state)
 {
     (void)state;
-    const char *const lines[] = {"", " ", "SYNC", "synch", "stop", "sync - 1 2 3", "sync - x", "sync - -1",
-                                 "sync - +1", "sync - 1x", "sync - 9223372036854775808", "sync :1",
+    const char *const lines[] = {"",
+                                 " ",
+                                 "SYNC",
+                                 "synch",
+                                 "stop",
+                                 "sync - 1 2 3",
+                                 "sync - x",
+                                 "sync - -1",
+                                 "sync - +1",
+                                 "sync - 1x",
+                                 "sync - 9223372036854775808",
+                                 "sync :1",
                                  "sync a:b:c"};
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         struct mg_control_request got;
@@ -74,17 +85,25 @@ static struct mg_control_answer full_answer(void)
 {
     return (struct mg_control_answer){
         .status = MG_UNREACHABLE,
-        .result = {.pushed = 1, .pulled = 2, .bytes_sent = 3, .bytes_received = 4, .round_trips = 5,
-                   .cursor = {.history = INT64_MAX, .n = 7}, .complete = true, .digests_agree = true,
-                   .waiting = 8, .seconds = 9.25},
+        .result = {.pushed = 1,
+                   .pulled = 2,
+                   .bytes_sent = 3,
+                   .bytes_received = 4,
+                   .round_trips = 5,
+                   .cursor = {.history = INT64_MAX, .n = 7},
+                   .complete = true,
+                   .digests_agree = true,
+                   .waiting = 8,
+                   .seconds = 9.25},
         .error = {"pushed=3 text=the line\nbroke"},
     };
 }
 
 static void assert_same_result(const struct mg_dial_result *a, const struct mg_dial_result *b)
 {
-    assert_true(a->pushed == b->pushed && a->pulled == b->pulled && a->bytes_sent == b->bytes_sent &&
-                a->bytes_received == b->bytes_received && a->round_trips == b->round_trips);
+    assert_true(a->pushed == b->pushed && a->pulled == b->pulled &&
+                a->bytes_sent == b->bytes_sent && a->bytes_received == b->bytes_received &&
+                a->round_trips == b->round_trips);
     assert_true(a->cursor.history == b->cursor.history && a->cursor.n == b->cursor.n);
     assert_true(a->complete == b->complete && a->digests_agree == b->digests_agree &&
                 a->waiting == b->waiting);
@@ -153,7 +172,8 @@ static void *serve_one(void *context)
     while (line < 0) line = accept(server->socket, NULL, NULL);
     ssize_t len = recv(line, server->request, sizeof server->request - 1, 0);
     server->request[len < 0 ? 0 : len] = '\0';
-    if (server->answer != NULL) (void)send(line, server->answer, strlen(server->answer), MSG_NOSIGNAL);
+    if (server->answer != NULL)
+        (void)send(line, server->answer, strlen(server->answer), MSG_NOSIGNAL);
     close(line);
     return NULL;
 }
