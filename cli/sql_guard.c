@@ -124,7 +124,8 @@ mg_status mg_sql_guard_prepare(sqlite3 *db, struct mg_sql_guard *guard, const ch
     guard->has_writes = false;
     int rc = sqlite3_prepare_v2(db, sql, -1, stmt, tail);
     if (guard->reason[0] != '\0') rc = SQLITE_AUTH; /* also where SQLite went on without */
-    if (rc == SQLITE_OK && *stmt != NULL && !sqlite3_stmt_readonly(*stmt) && !guard->has_writes) {
+    bool may_write = guard->writing && guard->has_writes;
+    if (rc == SQLITE_OK && *stmt != NULL && !may_write && !sqlite3_stmt_readonly(*stmt)) {
         (void)refuse(guard, "this statement is not allowed: only rows can change", NULL);
         rc = SQLITE_AUTH;
     }

@@ -140,10 +140,7 @@ static mg_status run_query(sqlite3 *db, struct mg_sql_guard *guard, const char *
     mg_status status = mg_sql_guard_prepare(db, guard, sql, &stmt, &tail, err);
     if (status != MG_OK) return status;
     if (stmt == NULL) return mg_fail(err, MG_USAGE, "there is no SQL in it");
-    if (!sqlite3_stmt_readonly(stmt))
-        status = mg_fail(err, MG_USAGE,
-                         "this would change the data: `maillage sql --write` does that");
-    if (status == MG_OK) status = mg_sql_guard_prepare(db, guard, tail, &more, &tail, err);
+    status = mg_sql_guard_prepare(db, guard, tail, &more, &tail, err);
     if (status == MG_OK && more != NULL)
         status = mg_fail(err, MG_USAGE, "one query at a time; `sql --write` takes a script");
     if (status == MG_OK && run_statement(stmt, json, result) != SQLITE_DONE)

@@ -16,6 +16,13 @@
 
 enum { ITEM_BATCH = 0, ITEM_TRANSFER = 1, ITEM_EVICT = 2, GROUPS_MAX = 20000, NUMBER_BITS = 24 };
 
+/* What the hub's clock says; 0 would mean that there is no receipt, and before 1970 nobody was. */
+static int64_t hub_now(const struct mg_store *store)
+{
+    int64_t now = store->env.now_ms(store->env.context);
+    return now > 0 ? now : 1;
+}
+
 /* --- numbering --- */
 
 static mg_status last_number(struct mg_conn *conn, uint64_t *last, struct mg_error *err)
@@ -33,6 +40,17 @@ static uint64_t first_number(struct mg_store *store, uint64_t last)
 {
     if (last == 0) return 0;
     return ((last >> NUMBER_BITS) + 1 + mg_random_u63(store) % 4096) << NUMBER_BITS;
+}
+
+/* The store may be an old copy, and its nodes may hold commits that the hub made after it: what the
+ * hub writes from now on never takes their names. */
+static mg_status renew_incarnation(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
+{
+    uint32_t author;
+    uint64_t acked;
+    mg_status status = mg_author_find(conn, store->id.node, store->id.incarnation, &author, err);
+    if (status == MG_OK) status = mg_author_acked(conn, author, &acked, err);
+    return status == MG_OK ? mg_replica_fork(store, acked, err) : status;
 }
 
 mg_status mg_hub_start(struct mg_store *store, struct mg_error *err)
@@ -53,7 +71,7 @@ mg_status mg_hub_start(struct mg_store *store, struct mg_error *err)
     store->history_running = mg_history_known(conn, history.id);
     status = mg_meta_set_int(conn, "history", store->history_running, err);
     if (status == MG_OK) status = mg_meta_set_int(conn, "floor", (int64_t)first_number(store, last), err);
-    return status;
+    return status == MG_OK && parent != 0 ? renew_incarnation(store, conn, err) : status;
 }
 
 static mg_status next_number(struct mg_conn *conn, uint64_t *next, struct mg_error *err)
@@ -222,7 +240,7 @@ static mg_status note_refusal(struct sequencing *s, const struct mg_commit *comm
     sqlite3_bind_int64(stmt, 4, s->store->history_running);
     sqlite3_bind_int64(stmt, 5, (int64_t)(s->first_n + (commit->seq - s->known - 1)));
     sqlite3_bind_text(stmt, 6, reason, -1, SQLITE_TRANSIENT);
-    sqlite3_bind_int64(stmt, 7, s->store->env.now_ms(s->store->env.context));
+    sqlite3_bind_int64(stmt, 7, hub_now(s->store));
     return mg_run(s->conn, stmt, err);
 }
 
@@ -347,6 +365,24 @@ static mg_status write_receipts(struct mg_conn *conn, uint32_t author, uint64_t 
     return status;
 }
 
+/* Every receipt that we gave the batch in histories that were lost, the newest last. */
+static void put_earlier(const struct sequencing *s, const struct mg_receipt *newest, struct mg_buf *out)
+{
+    struct mg_receipt kept[MG_NUMBERS_MAX];
+    struct mg_mp_reader in;
+    uint32_t count = 0;
+    mg_mp_read(&in, s->batch->earlier.data, s->batch->earlier.len);
+    for (uint32_t i = mg_mp_get_array(&in, MG_NUMBERS_MAX); i > 0 && in.error == NULL; i--) {
+        struct mg_receipt receipt;
+        mg_receipt_read(&in, &receipt);
+        bool ours = in.error == NULL && mg_receipt_signed(s->batch, &receipt, s->store->id.hub_sign);
+        if (ours && count < MG_NUMBERS_MAX - 1) kept[count++] = receipt;
+    }
+    kept[count++] = *newest;
+    mg_mp_put_array(out, count);
+    for (uint32_t i = 0; i < count; i++) mg_receipt_write(out, &kept[i]);
+}
+
 /* What is left of the batch after the commits that were known: signed, kept. */
 static mg_status keep_batch(struct sequencing *s, int64_t hub_time, struct mg_error *err)
 {
@@ -360,9 +396,8 @@ static mg_status keep_batch(struct sequencing *s, int64_t hub_time, struct mg_er
     struct mg_receipt old = s->batch->receipt;
     kept.first_seq = s->known + 1;
     if (kept.first_seq < s->batch->first_seq) kept.first_seq = s->batch->first_seq;
-    if (old.history != 0) { /* numbered again: who had seen it under its old number has seen it still */
-        mg_mp_put_array(&earlier, 1);
-        mg_receipt_write(&earlier, &old);
+    if (old.history != 0) { /* numbered again: who had seen it under its old numbers has seen it still */
+        put_earlier(s, &old, &earlier);
         kept.earlier = mg_buf_bytes(&earlier);
     }
     kept.receipt = (struct mg_receipt){.history = s->conn->lineage.histories[s->store->history_running].id, .first_n = s->first_n,
@@ -428,7 +463,7 @@ mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct m
     }
     uint64_t known = s.known;
     if (s.known < batch.first_seq) s.known = batch.first_seq - 1;
-    int64_t hub_time = batch.receipt.history != 0 ? batch.receipt.hub_time : store->env.now_ms(store->env.context);
+    int64_t hub_time = batch.receipt.history != 0 ? batch.receipt.hub_time : hub_now(store);
     mg_buf_init(&s.refused, 64 * 1024);
     status = each_commit(&s, fork_base, hub_time, err);
     if (status == MG_OK && *fork_base == UINT64_MAX && batch.last_seq > known) {
@@ -461,7 +496,7 @@ static mg_status sequence_own(struct mg_store *store, struct mg_error *err)
         status = mg_own_batch(store, conn, author, acked, MG_BATCH_RAW_MAX, &bytes, &heads, &batch, err);
         if (status == MG_OK && batch.last_seq == acked) status = mg_fail(err, MG_STORAGE, "the hub's own log has a hole; restore a backup");
         if (status == MG_OK) status = next_number(conn, &s.first_n, err);
-        if (status == MG_OK) status = keep_batch(&s, store->env.now_ms(store->env.context), err);
+        if (status == MG_OK) status = keep_batch(&s, hub_now(store), err);
         if (status == MG_OK) {
             sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_ROUTES_NUMBER);
             sqlite3_bind_int64(stmt, 1, (int64_t)(s.first_n + (batch.last_seq - batch.first_seq)));
@@ -562,7 +597,7 @@ mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struc
     memset(welcome, 0, sizeof *welcome);
     mg_assert(store->history_running != 0);
     welcome->histories = histories;
-    welcome->hub_time = store->env.now_ms(store->env.context);
+    welcome->hub_time = hub_now(store);
     peer->incarnation = hello->incarnation;
     if (hello->schema_version > store->schema->version)
         return mg_fail(err, MG_DENIED, "this node is newer than the hub (schema %d, the hub has %d); the hub has to be upgraded first",
@@ -648,8 +683,10 @@ static mg_status put_batch(struct outgoing *out, const struct mg_batch_row *row,
 {
     struct mg_buf commits;
     uint32_t sent = 0;
+    /* Its own come back to a node when another gave them back for it: they have new numbers. */
+    bool renumbered = row->batch.earlier.len > 1;
     bool own = memcmp(row->batch.node, out->peer->node, MG_ID_LEN) == 0 && row->batch.incarnation == out->peer->incarnation &&
-               row->batch.last_seq <= out->peer->held_seq;
+               row->batch.last_seq <= out->peer->held_seq && !renumbered;
     if (own) return MG_OK;
     mg_buf_init(&commits, 2 * MG_CHUNK_RAW_MAX);
     mg_status status = mg_log_write(out->conn, row->author, row->batch.first_seq, row->batch.last_seq, send_commit, out, &commits, &sent, out->err);
@@ -750,7 +787,7 @@ static mg_status fill_end(struct mg_store *store, const struct mg_peer *peer, ui
     uint8_t hash[MG_HASH_LEN];
     memset(end, 0, sizeof *end);
     end->cursor = (struct mg_position){conn->lineage.histories[store->history_running].id, position};
-    end->hub_time = store->env.now_ms(store->env.context);
+    end->hub_time = hub_now(store);
     end->digest_count = mg_digests_of(conn, peer->scopes, peer->scope_count, false, end->digests);
     mg_end_hash(peer->node, end, hash);
     crypto_sign_detached(end->signature, NULL, hash, sizeof hash, store->id.sign_secret);
@@ -816,7 +853,7 @@ mg_status mg_hub_ack(struct mg_store *store, const struct mg_peer *peer, const s
     if (status != MG_OK || !complete) return status;
     stmt = mg_sql(conn, MG_SQL_PEER_DONE);
     sqlite3_bind_blob(stmt, 1, peer->node, MG_ID_LEN, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 2, store->env.now_ms(store->env.context));
+    sqlite3_bind_int64(stmt, 2, hub_now(store));
     sqlite3_bind_int64(stmt, 3, (int64_t)waiting);
     sqlite3_bind_int(stmt, 4, digests_agree);
     return mg_run(conn, stmt, err);

@@ -385,7 +385,8 @@ static mg_status check_heads(struct mg_store *store, struct mg_conn *conn, const
     return MG_OK;
 }
 
-static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, bool *choose_again, struct mg_error *err)
+static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, uint64_t *commits, bool *choose_again,
+                            struct mg_error *err)
 {
     struct mg_batch batch;
     struct mg_registered by;
@@ -401,6 +402,7 @@ static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct
         return mg_fail(err, MG_BAD_BYTES, "commits of %s lack the hub's receipt", by.name);
     status = mg_author_find(conn, batch.node, batch.incarnation, &author, err);
     uint64_t previous = batch.first_seq - 1;
+    *commits += batch.commit_count;
     for (uint32_t i = 0; status == MG_OK && i < batch.commit_count; i++) {
         struct mg_commit commit;
         char scope[MG_SCOPE_MAX + 1];
@@ -450,11 +452,12 @@ static mg_status advance(struct mg_store *store, struct mg_conn *conn, const str
     return status == MG_OK ? mg_cursor_set(conn, now, err) : status;
 }
 
-mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct mg_position *cursor, struct mg_error *err)
+mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct mg_position *cursor, uint64_t *commits, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
     struct mg_mp_reader in;
     bool choose_again = false;
+    *commits = 0;
     mg_mp_read(&in, chunk.data, chunk.len);
     mg_mp_expect_array(&in, 3);
     cursor->history = mg_mp_get_uint(&in);
@@ -467,7 +470,7 @@ mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct
         mg_mp_expect_array(&in, 2);
         uint64_t kind = mg_mp_get_uint(&in);
         if (in.error != NULL) break;
-        if (kind == ITEM_BATCH) status = take_batch(store, conn, &in, &choose_again, err);
+        if (kind == ITEM_BATCH) status = take_batch(store, conn, &in, commits, &choose_again, err);
         else if (kind == ITEM_TRANSFER) status = mg_transfer_apply(store, conn, &in, err);
         else if (kind == ITEM_EVICT) status = take_evictions(store, conn, &in, err);
         else status = mg_fail(err, MG_BAD_BYTES, "a chunk holds something that this version does not know; install the hub's version");

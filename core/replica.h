@@ -105,10 +105,10 @@ mg_status mg_replica_receipt(struct mg_store *store, struct mg_bytes receipt, st
  * with our commits after BASE in it. */
 mg_status mg_replica_fork(struct mg_store *store, uint64_t base, struct mg_error *err) MG_MUST_CHECK;
 
-/* Applies a chunk and moves the cursor to its end. A commit that cannot be applied is quarantined
+/* Applies a chunk and moves the cursor to its end; *COMMITS: how many came in it. A commit that cannot be applied is quarantined
  * and blocks nothing else. MG_BAD_BYTES: forged or damaged, nothing was applied. */
 mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct mg_position *cursor,
-                           struct mg_error *err) MG_MUST_CHECK;
+                           uint64_t *commits, struct mg_error *err) MG_MUST_CHECK;
 
 /* Checks the hub's signature on END, compares digests where no own commit waits, and keeps the fact. */
 mg_status mg_replica_end(struct mg_store *store, const struct mg_end *end, struct mg_outcome *outcome,

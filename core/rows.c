@@ -257,7 +257,7 @@ static int by_dot(const void *a, const void *b, void *context)
 }
 
 /* [P 4.5] table, id, then written cells with the commit that wrote them (said once for neighbours),
- * siblings, deletions, visible. */
+ * siblings, deletions, inserted and alive. */
 static uint64_t hash_row(struct mg_conn *conn, struct mg_row *row)
 {
     struct mg_buf *out = &conn->scratch;
@@ -283,7 +283,8 @@ static uint64_t hash_row(struct mg_conn *conn, struct mg_row *row)
     if (row->delete_count > 1) qsort_r(row->deletes, (size_t)row->delete_count, sizeof *row->deletes, by_dot, &context);
     mg_mp_put_array(out, (uint32_t)row->delete_count);
     for (int i = 0; i < row->delete_count; i++) put_dot(out, &conn->lineage, row->deletes[i]);
-    mg_mp_put_bool(out, mg_row_visible(row, &conn->lineage));
+    /* Not whether it is held: what refers to it may live in a scope that not everybody reads. */
+    mg_mp_put_bool(out, row->by[MG_PRESENCE] != NULL && mg_row_alive(row, &conn->lineage));
     mg_assert(!out->failed);
     uint8_t hash[16];
     mg_hash("maillage row v1", out->data, out->len, hash, sizeof hash);

@@ -602,11 +602,11 @@ static mg_status settle(struct mg_store *store, struct mg_conn *conn, struct mg_
     return status;
 }
 
-/* At a failed commit the transaction is still open: name what refers to nothing. */
+/* The transaction is still open: name what refers to nothing. */
 static mg_status explain_reference(struct mg_store *store, struct mg_error *err)
 {
     sqlite3_stmt *stmt = NULL;
-    mg_status status = MG_REFUSED;
+    mg_status status = mg_fail(err, MG_REFUSED, "a row refers to one that is not there; add that one first, or remove what refers to it first");
     if (sqlite3_prepare_v2(store->user.db, "SELECT \"table\", parent FROM pragma_foreign_key_check LIMIT 1", -1, &stmt, NULL) == SQLITE_OK &&
         sqlite3_step(stmt) == SQLITE_ROW)
         status = mg_fail(err, MG_REFUSED, "a row of %s refers to a row of %s that is not there; add that one first, or remove what refers to it first",
@@ -635,10 +635,13 @@ mg_status mg_edit_commit(struct mg_store *store, struct mg_error *err)
     struct mg_conn *conn = &store->user;
     int64_t held_back;
     mg_assert(conn->in_tx);
-    mg_status status = mg_harvest(store, conn, store->held_back == 0, &held_back, err);
+    /* A reference that this person's own transaction breaks is refused; only what two histories break
+     * together is repaired. */
+    int broken = 0, highest;
+    sqlite3_db_status(conn->db, SQLITE_DBSTATUS_DEFERRED_FKS, &broken, &highest, 0);
+    mg_status status = broken == 0 ? MG_OK : explain_reference(store, err);
+    if (status == MG_OK) status = mg_harvest(store, conn, store->held_back == 0, &held_back, err);
     if (status == MG_OK) status = settle(store, conn, err);
-    if (status == MG_REFUSED && sqlite3_extended_errcode(conn->db) == SQLITE_CONSTRAINT_FOREIGNKEY)
-        status = explain_reference(store, err);
     if (status != MG_OK) rollback(conn);
     conn->in_tx = false;
     return status;

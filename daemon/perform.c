@@ -56,7 +56,7 @@ mg_status mg_perform(struct mg_store *store, const struct mg_store_request *requ
     case MG_STORE_FORK:
         return mg_replica_fork(store, request->in.fork.base, err);
     case MG_STORE_CHUNK:
-        return mg_replica_chunk(store, request->in.chunk.chunk, &result->out.chunk.cursor, err);
+        return mg_replica_chunk(store, request->in.chunk.chunk, &result->out.chunk.cursor, &result->out.chunk.commits, err);
     case MG_STORE_END:
         return mg_replica_end(store, request->in.end.end, &result->out.end.outcome, err);
     case MG_STORE_ADMIT:

@@ -238,7 +238,8 @@ static void heard_welcome(struct mg_session *s)
     const struct mg_msg_welcome *welcome = &s->heard.as.welcome;
     answered(s, node->serve_level);
     if (welcome->protocol != MG_PROTOCOL) {
-        mg_session_refuse(s, MG_DENIED, MG_ERROR_VERSION, "the hub answers in another version of the protocol");
+        mg_session_refuse(s, MG_DENIED, MG_ERROR_VERSION,
+                          "the hub answers in another version of the protocol");
         return;
     }
     if (!welcome->state.lineage_wanted) {
@@ -373,7 +374,7 @@ static void chunk_stored(struct mg_session *s)
     figures->pulled += s->result.out.chunk.commits;
     node->ack_level[node->chunks % node->window] = figures->round_trips;
     node->chunks++;
-    if (node->leaving || !fits_budget(s, node->chunk_max)) {
+    if (!fits_budget(s, node->chunk_max)) {
         say_bye(s, false); /* [P 6.6] BYE acknowledges the chunk in hand */
         return;
     }
@@ -484,7 +485,8 @@ void mg_node_settle(struct mg_session *s)
 {
     const struct mg_node_side *node = &s->as.node;
     bool owes = node->pushing || node->note_count > 0;
-    if (s->state == MG_STATE_NODE_PUSHING && !owes && node->said_last) mg_session_move(s, MG_STATE_NODE_PULLING);
+    if (s->state != MG_STATE_NODE_PUSHING || owes || !node->said_last) return;
+    mg_session_move(s, MG_STATE_NODE_PULLING);
 }
 
 bool mg_node_produce(struct mg_session *s)

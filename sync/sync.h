@@ -76,7 +76,7 @@ void mg_workshop_free(struct mg_workshop *workshop);
     X(ADMIT, false)   /* mg_hub_admit */                                                           \
     X(GREET, true)    /* mg_hub_hello */                                                           \
     X(SEQUENCE, true) /* mg_hub_sequence */                                                        \
-    X(NEXT, true)     /* mg_hub_chunk: numbers the hub own commits */                                                         \
+    X(NEXT, true)     /* mg_hub_chunk; it also numbers the hub's own commits */                    \
     X(ACK, true)      /* mg_hub_ack */                                                             \
     X(INVITED, false) /* mg_hub_invited */                                                         \
     X(ENROL, true)    /* mg_hub_enrol */
@@ -139,7 +139,7 @@ struct mg_store_result {
         struct { int count; } lineage;
         struct { uint64_t last; } batch;
         struct { uint64_t position; } refill;
-        struct { struct mg_position cursor; uint64_t commits; } chunk; /* commits: 0 when not known */
+        struct { struct mg_position cursor; uint64_t commits; } chunk; /* commits: those in the chunk */
         struct { struct mg_outcome outcome; } end;
         struct { struct mg_peer peer; } admit;
         struct { struct mg_peer peer; struct mg_welcome welcome; } greet;
@@ -154,7 +154,7 @@ struct mg_store_result {
 
 struct mg_figures {
     uint64_t pushed; /* own commits that got a receipt in this session */
-    uint64_t pulled; /* commits received and applied; 0 where the store does not count them */
+    uint64_t pulled; /* commits received and applied */
     uint64_t chunks; /* chunks applied (node) or acknowledged (hub) */
     uint64_t bytes_sent, bytes_received; /* on the wire, everything of ours counted */
     uint64_t round_trips; /* the longest chain of "had to wait for the peer's answer" */

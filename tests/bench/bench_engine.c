@@ -331,11 +331,12 @@ static void bootstrap(uint64_t participants)
         struct mg_end end;
         struct mg_outcome outcome;
         struct mg_position cursor;
+        uint64_t commits;
         mg_buf_init(&chunk, 16 * 1024 * 1024);
         must(mg_hub_chunk(hub, &peer, &position, MG_CHUNK_RAW_MAX - 4096, &chunk, &end, &err), &err);
         double start = seconds();
         must(mg_apply_begin(node, &err), &err);
-        if (chunk.len > 0) must(mg_replica_chunk(node, mg_buf_bytes(&chunk), &cursor, &err), &err);
+        if (chunk.len > 0) must(mg_replica_chunk(node, mg_buf_bytes(&chunk), &cursor, &commits, &err), &err);
         else must(mg_replica_end(node, &end, &outcome, &err), &err);
         must(mg_apply_commit(node, &err), &err);
         spent += seconds() - start;

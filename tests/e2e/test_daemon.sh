@@ -101,24 +101,24 @@ scope=martigues/msp-port-de-bouc
 
 # --- wrong words, before there is anything ---
 
-expect 0 "" "$bin/maillaged" --help
-expect 0 "" "$bin/maillaged" --version
-expect 2 "--help" "$bin/maillaged" --dri hub
-expect 2 "no use" "$bin/maillaged" --dir hub now
-expect 2 "" "$bin/maillaged" --dir
-expect 1 "there is no node" "$bin/maillaged" --dir nowhere
+expect 0 "" timeout 20 "$bin/maillaged" --help
+expect 0 "" timeout 20 "$bin/maillaged" --version
+expect 2 "--help" timeout 20 "$bin/maillaged" --dri hub
+expect 2 "no use" timeout 20 "$bin/maillaged" --dir hub now
+expect 2 "" timeout 20 "$bin/maillaged" --dir
+expect 1 "there is no node" timeout 20 "$bin/maillaged" --dir nowhere
 [ -e nowhere ] && fail "maillaged made a directory that it was only asked about"
 
 # --- a hub ---
 
 m --dir hub hub init --name Centrale >/dev/null || fail "hub init"
-expect 2 "not a port" "$bin/maillaged" --dir hub --listen 127.0.0.1:99999
-expect 2 "brackets" "$bin/maillaged" --dir hub --listen ::1:7447
+expect 2 "not a port" timeout 20 "$bin/maillaged" --dir hub --listen 127.0.0.1:99999
+expect 2 "brackets" timeout 20 "$bin/maillaged" --dir hub --listen ::1:7447
 start_hub hub 127.0.0.1:0
 case $hub_address in 127.0.0.1:[1-9]*) ;; *) fail "the hub's address is $hub_address" ;; esac
-expect 7 "another maillaged" "$bin/maillaged" --dir hub --listen 127.0.0.1:0
+expect 7 "another maillaged" timeout 20 "$bin/maillaged" --dir hub --listen 127.0.0.1:0
 m --dir hub2 hub init --name Autre >/dev/null || fail "hub init"
-expect 1 "another program listens" "$bin/maillaged" --dir hub2 --listen "$hub_address"
+expect 1 "another program listens" timeout 20 "$bin/maillaged" --dir hub2 --listen "$hub_address"
 
 # --- a node joins, adds, syncs; the hub lists it ---
 
@@ -147,13 +147,13 @@ is "round trips with nothing new" "$(field round_trips <out)" 2
 
 # --- maillaged on a node: it does the sessions of `sync` ---
 
-expect 2 "only a hub listens" "$bin/maillaged" --dir alpha --listen 127.0.0.1:0
+expect 2 "only a hub listens" timeout 20 "$bin/maillaged" --dir alpha --listen 127.0.0.1:0
 "$bin/maillaged" --dir alpha 2>alpha.err &
 node_pid=$!
 started="$started $node_pid"
 wait_for alpha.err ready $node_pid
 is "the control socket's mode" "$(stat -c %a alpha/control.sock)" 600
-expect 7 "another maillaged" "$bin/maillaged" --dir alpha
+expect 7 "another maillaged" timeout 20 "$bin/maillaged" --dir alpha
 add_person alpha Blanc
 expect 0 "" m --dir alpha sync --json
 is "pushed by the node's maillaged" "$(field pushed <out)" 1

@@ -44,6 +44,7 @@ struct fake_node {
     bool noisy;         /* commits that do not compress */
     uint64_t forks;     /* new incarnations opened */
     uint64_t edit_once; /* commits written while the session runs (at the first END) */
+    uint64_t edit_each; /* at every END */
     bool digests_differ;
     bool next_chunk_is_bad;
     bool stuck; /* chunks do not move its cursor */
@@ -201,7 +202,7 @@ static mg_status node_end(struct fake_node *node, const struct mg_end *end, stru
     assert_true(end->cursor.n >= node->held);
     node->held = end->cursor.n;
     node->cursor = end->cursor;
-    node->last_seq += node->edit_once;
+    node->last_seq += node->edit_once + node->edit_each;
     node->edit_once = 0;
     outcome->cursor = end->cursor;
     outcome->waiting = node->last_seq - node->acked_seq + node->waiting_stuck;

@@ -154,7 +154,21 @@ static void what_cannot_be_pushed_does_not_hold_the_session(void **state)
     pair->node.waiting_stuck = 3;
     pair_sync(pair);
     assert_int_equal(pair->node_side.close.figures.waiting, 3);
+    assert_int_equal(pair->node_side.close.figures.round_trips, 2);
     assert_int_equal(pair->hub.said_waiting, 3);
+    pair_free(pair);
+}
+
+/* Nor may somebody who never stops typing. */
+static void a_busy_keyboard_does_not_hold_the_session(void **state)
+{
+    (void)state;
+    struct pair *pair = pair_new();
+    pair->node.edit_each = 2;
+    pair_sync(pair);
+    assert_int_equal(pair->node_side.close.figures.pushed, 2 * (MG_ROUNDS_MAX - 1));
+    assert_int_equal(pair->node_side.close.figures.waiting, 2);
+    assert_int_equal(pair->hub.said_waiting, 2);
     pair_free(pair);
 }
 
@@ -249,7 +263,9 @@ static void a_restored_hub_is_given_back_what_it_forgot(void **state)
     pair->node.last_seq = 22;
     pair->hub.acks = 0;
     pair->node.held = 30;
+    fake_hub_news(&pair->hub, 2); /* after the copy: the node has not read these 9 and 10 */
     pair_sync(pair);
+    assert_int_equal(pair->node_side.close.figures.chunks, 1);
     assert_int_equal(pair->hub.lineages, 1);
     assert_int_equal(pair->hub.refilled, 3);
     assert_int_equal(known->known, 22);
@@ -407,7 +423,7 @@ static void a_bad_invitation_is_refused(void **state)
     (void)state;
     static const struct { mg_status invited, enrol; enum mg_error_code why; bool secret; const char *says; } cases[] = {
         {MG_DENIED, MG_OK, MG_ERROR_NONE, false, "ask for a new one"},
-        {MG_DENIED, MG_OK, MG_ERROR_EXPIRED, false, "has expired"},
+        {MG_DENIED, MG_OK, MG_ERROR_EXPIRED, false, "this invitation has expired"},
         {MG_OK, MG_DENIED, MG_ERROR_USED, false, "used by another device"},
         {MG_OK, MG_DENIED, MG_ERROR_NONE, false, "ask for a new one"},
         {MG_OK, MG_OK, MG_ERROR_NONE, true, "secret"},
@@ -559,7 +575,8 @@ static void a_slow_handshake_is_given_up(void **state)
     pair_connect(pair, false);
     for (int i = 0; i < 20; i++) {
         pair->now += 1000;
-        if (!pair->hub_side.closed) mg_session_feed(pair->hub_side.session, (struct mg_bytes){(const uint8_t *)"M", i < 1}, pair->now);
+        const struct mg_bytes drip = {(const uint8_t *)"M", i < 1};
+        if (!pair->hub_side.closed) mg_session_feed(pair->hub_side.session, drip, pair->now);
         mg_session_tick(pair->hub_side.session, pair->now);
         (void)side_drive(pair, &pair->hub_side);
     }
@@ -585,8 +602,12 @@ static void a_slow_disk_is_not_the_peers_fault(void **state)
     assert_true(mg_session_deadline(pair->hub_side.session) == INT64_MAX);
     pair->now += 10 * MG_SESSION_IDLE_MS;
     mg_session_tick(pair->hub_side.session, pair->now);
-    side_commit(pair, &pair->hub_side);
-    assert_true(mg_session_deadline(pair->hub_side.session) > pair->now);
+    while (pair->hub_side.store_out) {
+        side_commit(pair, &pair->hub_side);
+        (void)side_drive(pair, &pair->hub_side);
+    }
+    assert_false(pair->hub_side.closed);
+    assert_int_equal(mg_session_deadline(pair->hub_side.session), pair->now + MG_SESSION_IDLE_MS);
     pair_free(pair);
 }
 
@@ -953,6 +974,7 @@ static void parts_are_bounded(void **state)
         if (kind == 1) part[0] = 0x40;
         for (int i = 0; kind > 0 && i < 6 && !pair->hub_side.closed; i++) {
             rogue_send_plain(&rogue, part, sizeof part);
+            assert_true(kind != 2 || pair->hub_side.closed == (i == 1));
             if (kind == 2) part[0] = MG_PART_MORE | MG_PART_ZSTD;
         }
         rogue_end(&rogue, MG_BAD_BYTES);
@@ -1018,6 +1040,62 @@ static void busy_says_when_to_come_back(void **state)
     pair_free(pair);
 }
 
+/* An alert can be forged: once the hub has spoken under seal it is only damage. */
+static void alerts_mean_nothing_after_the_handshake(void **state)
+{
+    (void)state;
+    struct pair *pair = pair_new();
+    struct rogue rogue;
+    rogue_hub(&rogue, pair);
+    struct mg_message message = a_welcome();
+    rogue_send(&rogue, &message);
+    static const uint8_t alert[] = {0, 4, 0xff, MG_ALERT_BUSY, 0, 1};
+    rogue_deliver(&rogue, (struct mg_bytes){alert, sizeof alert});
+    assert_non_null(strstr(pair->node_side.close.error.text, "damaged"));
+    assert_int_equal(pair->node_side.close.retry_seconds, 0);
+    rogue_end(&rogue, MG_UNREACHABLE);
+}
+
+/* A peer's sentence is shown, but may not steer a terminal; its codes are believed within reason. */
+static void errors_are_believed_within_reason(void **state)
+{
+    (void)state;
+    struct pair *pair = pair_new();
+    struct rogue rogue;
+    rogue_hub(&rogue, pair);
+    struct mg_message message = {.type = MG_MSG_ERROR};
+    message.as.error.code = 200; /* of a later version */
+    message.as.error.seconds = 77;
+    memcpy(message.as.error.text, "no\033[2J\n", 8);
+    rogue_send(&rogue, &message);
+    assert_non_null(strstr(pair->node_side.close.error.text, "no [2J "));
+    assert_int_equal(pair->node_side.close.retry_seconds, 77);
+    rogue_end(&rogue, MG_FAILED);
+
+    pair = pair_new();
+    struct mg_message hello = a_hello(pair, 5);
+    rogue_node(&rogue, pair, &hello);
+    message.as.error.code = MG_ERROR_REVOKED; /* a node cannot revoke its hub */
+    rogue_send(&rogue, &message);
+    rogue_end(&rogue, MG_FAILED);
+}
+
+static void the_first_reason_stays(void **state)
+{
+    (void)state;
+    struct pair *pair = pair_new();
+    pair_connect(pair, false);
+    struct mg_session *hub = pair->hub_side.session;
+    mg_session_feed(hub, (struct mg_bytes){(const uint8_t *)"GET ", 4}, pair->now);
+    mg_session_stop(hub, pair->now);
+    mg_session_tick(hub, pair->now + MG_SESSION_IDLE_MS);
+    while (side_drive(pair, &pair->hub_side)) {
+    }
+    assert_int_equal(pair->hub_side.close.status, MG_BAD_BYTES);
+    assert_int_equal(pair->hub_side.wire.len, MG_FRAME_HEADER + MG_ALERT_LEN);
+    pair_free(pair);
+}
+
 /* A peer that pushes and never reads: the session stops reading instead of growing. */
 static void what_nobody_reads_does_not_pile_up(void **state)
 {
@@ -1070,6 +1148,7 @@ int main(void)
         cmocka_unit_test(bytes_may_come_one_by_one),
         cmocka_unit_test(edits_made_meanwhile_go_in_the_same_session),
         cmocka_unit_test(what_cannot_be_pushed_does_not_hold_the_session),
+        cmocka_unit_test(a_busy_keyboard_does_not_hold_the_session),
         cmocka_unit_test(differing_digests_are_told_to_both),
         cmocka_unit_test(a_node_that_lived_twice_forks),
         cmocka_unit_test(a_node_that_forgot_forks_at_welcome),
@@ -1103,6 +1182,9 @@ int main(void)
         cmocka_unit_test(another_version_is_told_so),
         cmocka_unit_test(strangers_are_sent_away),
         cmocka_unit_test(busy_says_when_to_come_back),
+        cmocka_unit_test(alerts_mean_nothing_after_the_handshake),
+        cmocka_unit_test(errors_are_believed_within_reason),
+        cmocka_unit_test(the_first_reason_stays),
         cmocka_unit_test(what_nobody_reads_does_not_pile_up),
     };
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
