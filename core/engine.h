@@ -388,7 +388,7 @@ mg_status mg_transfer_apply(struct mg_store *store, struct mg_conn *conn, struct
 mg_status mg_dossier_evict(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN],
                            struct mg_error *err) MG_MUST_CHECK;
 
-/* The digests of what SCOPES read, root first; and the signature's input of an END. [P 4.5, 5.7] */
+/* The digests of what SCOPES read, root first; and the signature's input of an END. [P 4.5, 5.8] */
 int mg_digests_of(const struct mg_conn *conn, const char scopes[][MG_SCOPE_MAX + 1], int count, bool all,
                   struct mg_scope_digest *digests);
 void mg_end_hash(const uint8_t node[MG_ID_LEN], const struct mg_end *end, uint8_t hash[MG_HASH_LEN]);

@@ -259,6 +259,17 @@ static mg_status take_delete(struct harvest *h, const struct note *note, struct 
     return writable(h, row, err);
 }
 
+/* The record at a new row's place is an earlier row's, whose deletion is in these notes too. */
+static void forget_record(struct mg_stored_row *stored)
+{
+    struct mg_row *row = &stored->row;
+    memset(row->by, 0, sizeof row->by);
+    row->sibling_count = row->delete_count = 0;
+    row->held = stored->had_held = stored->had_siblings = stored->had_deletes = false;
+    stored->hash = 0;
+    stored->scope = 0;
+}
+
 /* What happened to one row, and its operation's bytes. */
 static mg_status take(struct harvest *h, const struct note *note, struct mg_error *err)
 {
@@ -271,6 +282,7 @@ static mg_status take(struct harvest *h, const struct note *note, struct mg_erro
         if (status != MG_OK) return status;
     }
     bool here = row->stored.rowid != 0 && memcmp(row->stored.row.id, note->id, MG_ID_LEN) == 0;
+    if (here && note->inserted) forget_record(&row->stored);
     if (!here) {
         if (note->row != 0) mg_row_release(&row->stored);
         if (!note->deleted) return MG_OK; /* its id was derived anew after this note */

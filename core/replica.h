@@ -29,7 +29,7 @@ struct mg_history {
     uint64_t fork;
 };
 
-/* [P 5.2] What a node says of itself when it calls. */
+/* [P 5.1] What a node says of itself when it calls. */
 struct mg_hello {
     int schema_version;
     uint64_t incarnation;
@@ -44,7 +44,7 @@ struct mg_scope_digest {
     uint8_t digest[MG_DIGEST_LEN];
 };
 
-/* [P 5.3] What the hub answers. */
+/* [P 5.2] What the hub answers. */
 struct mg_welcome {
     uint64_t known_seq; /* the greatest seq of this incarnation that the hub has */
     uint8_t known_hash[MG_SHORT_HASH_LEN];
@@ -56,7 +56,7 @@ struct mg_welcome {
     int history_count;
 };
 
-/* [P 5.7] The signed fact: at CURSOR, the hub's digests of the node's scopes. */
+/* [P 5.8] The signed fact: at CURSOR, the hub's digests of the node's scopes. */
 struct mg_end {
     struct mg_position cursor;
     int64_t hub_time;
