@@ -271,6 +271,7 @@ mg_status mg_chain_set(struct mg_conn *conn, uint32_t author, uint32_t scope, ui
                        struct mg_error *err) MG_MUST_CHECK;
 /* The greatest seq of an author in the log, and with a receipt; 0: none. */
 mg_status mg_author_acked(struct mg_conn *conn, uint32_t author, uint64_t *seq, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_author_last_stamp(struct mg_conn *conn, uint32_t author, uint64_t *hlc, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_author_last(struct mg_conn *conn, uint32_t author, uint64_t *seq, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- harvest (harvest.c), apply (apply.c), repair (repair.c) --- */

@@ -460,16 +460,8 @@ static mg_status flush(struct harvest *h, struct mg_error *err)
         if (h->rows[i].kind == MG_OP_DELETE) status = settle(h, &h->rows[i], err);
     for (size_t i = 0; status == MG_OK && i < h->count; i++)
         if (h->rows[i].kind != MG_OP_DELETE) status = settle(h, &h->rows[i], err);
-    if (status == MG_OK) status = mg_meta_set_int(h->conn, "hlc", (int64_t)h->store->hlc, err);
     clear(h);
     return status;
-}
-
-static mg_status forget_notes(struct mg_conn *conn, int64_t last, struct mg_error *err)
-{
-    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NOTES_DROP);
-    sqlite3_bind_int64(stmt, 1, last);
-    return mg_run(conn, stmt, err);
 }
 
 static mg_status hold_back(struct harvest *h, const struct note *note, struct mg_error *err)
@@ -500,7 +492,7 @@ mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, 
     mg_status status = last_note(conn, &last, err);
     if (status != MG_OK || last == 0) return status;
     status = read_notes(conn, last, &notes, &count, err);
-    if (status == MG_OK) status = forget_notes(conn, last, err);
+    if (status == MG_OK) status = mg_run(conn, mg_sql(conn, MG_SQL_NOTES_DROP), err); /* all at once: SQLite drops the pages */
     struct harvest h = {.store = store, .conn = conn};
     mg_buf_init(&h.ops, (size_t)ROWS_AT_ONCE * 2 * 64 * 1024);
     if (status == MG_OK) status = mg_author_find(conn, store->id.node, store->id.incarnation, &h.author, err);

@@ -575,16 +575,28 @@ static mg_status short_hash(struct mg_conn *conn, uint32_t author, uint64_t seq,
     return MG_OK;
 }
 
+static struct mg_history history_at(const struct mg_conn *conn, uint32_t h)
+{
+    const struct mg_ancestor *at = &conn->lineage.histories[h];
+    return (struct mg_history){at->id, at->parent != 0 ? conn->lineage.histories[at->parent].id : 0, at->fork};
+}
+
+/* The last is the present one when any is given. */
 static void list_histories(const struct mg_store *store, const struct mg_conn *conn, uint32_t known_to_node, struct mg_history *histories,
                            struct mg_welcome *welcome)
 {
     uint32_t path[MG_HISTORIES_MAX];
-    int length = present_path(store, conn, path, MG_HISTORIES_MAX), count = 0;
-    for (int i = length; i-- > 0;) {
-        const struct mg_ancestor *at = &conn->lineage.histories[path[i]];
-        histories[count++] = (struct mg_history){at->id, at->parent != 0 ? conn->lineage.histories[at->parent].id : 0, at->fork};
-        if (path[i] == known_to_node) count = 0; /* and all before it */
+    int length = present_path(store, conn, path, MG_HISTORIES_MAX), count = 0, known = length;
+    for (int i = 0; i < length; i++)
+        if (path[i] == known_to_node) known = i;
+    /* Lost histories that we learned since: commits that were given back say that they have seen them. */
+    for (uint32_t h = known_to_node + 1; h < conn->lineage.history_count && count < MG_HISTORIES_MAX - known - 1; h++) {
+        bool on_path = false;
+        for (int i = 0; i < length; i++) on_path |= path[i] == h;
+        if (!on_path && conn->lineage.histories[h].parent != 0) histories[count++] = history_at(conn, h);
     }
+    if (count > 0 && known == 0) known = 1;
+    for (int i = known; i-- > 0;) histories[count++] = history_at(conn, path[i]);
     welcome->histories = histories;
     welcome->history_count = count;
 }
@@ -620,6 +632,10 @@ mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struc
     }
     if (hello->cursor.n > 0) welcome->resume = common_number(store, conn, cursor, &met);
     welcome->refill = hello->cursor.n > welcome->resume;
+    if (welcome->refill && lineage == NULL) { /* what it gives back may name histories that we have lost */
+        welcome->lineage_wanted = true;
+        return MG_OK;
+    }
     list_histories(store, conn, met == cursor.history ? met : 0, histories, welcome);
     return MG_OK;
 }

@@ -123,6 +123,11 @@ mg_status mg_author_last(struct mg_conn *conn, uint32_t author, uint64_t *seq, s
     return greatest(conn, MG_SQL_AUTHOR_LAST, author, seq, err);
 }
 
+mg_status mg_author_last_stamp(struct mg_conn *conn, uint32_t author, uint64_t *hlc, struct mg_error *err)
+{
+    return greatest(conn, MG_SQL_AUTHOR_STAMP, author, hlc, err);
+}
+
 mg_status mg_author_acked(struct mg_conn *conn, uint32_t author, uint64_t *seq, struct mg_error *err)
 {
     return greatest(conn, MG_SQL_AUTHOR_ACKED, author, seq, err);

@@ -48,6 +48,12 @@ mg_status mg_replica_hello(struct mg_store *store, struct mg_hello *hello, struc
     return MG_OK;
 }
 
+static struct mg_history history_at(const struct mg_conn *conn, uint32_t h)
+{
+    const struct mg_ancestor *at = &conn->lineage.histories[h];
+    return (struct mg_history){at->id, at->parent != 0 ? conn->lineage.histories[at->parent].id : 0, at->fork};
+}
+
 mg_status mg_replica_lineage(struct mg_store *store, struct mg_history *histories, int *count, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
@@ -55,14 +61,15 @@ mg_status mg_replica_lineage(struct mg_store *store, struct mg_history *historie
     *count = 0;
     mg_status status = mg_cursor_get(conn, &cursor, err);
     if (status != MG_OK) return status;
-    struct mg_history path[MG_HISTORIES_MAX];
+    bool on_path[MG_HISTORIES_MAX] = {false};
+    uint32_t path[MG_HISTORIES_MAX];
     int length = 0;
-    for (uint32_t h = cursor.history; h != 0 && length < MG_HISTORIES_MAX; h = conn->lineage.histories[h].parent) {
-        const struct mg_ancestor *at = &conn->lineage.histories[h];
-        path[length++] = (struct mg_history){at->id, at->parent != 0 ? conn->lineage.histories[at->parent].id : 0, at->fork};
-    }
-    for (int i = 0; i < length; i++) histories[i] = path[length - 1 - i];
-    *count = length;
+    for (uint32_t h = cursor.history; h != 0 && length < MG_HISTORIES_MAX; h = conn->lineage.histories[h].parent) path[length++] = h;
+    for (int i = 0; i < length; i++) on_path[path[i] % MG_HISTORIES_MAX] = true;
+    /* Others that were lost before: commits here have seen them. */
+    for (uint32_t h = 1; h < conn->lineage.history_count && *count < MG_HISTORIES_MAX - length; h++)
+        if (!on_path[h % MG_HISTORIES_MAX] && conn->lineage.histories[h].parent != 0) histories[(*count)++] = history_at(conn, h);
+    while (length > 0) histories[(*count)++] = history_at(conn, path[--length]);
     return MG_OK;
 }
 

@@ -44,6 +44,7 @@
     X(COMMITS_NAMING, "SELECT ord, salt, body FROM mg_commit WHERE n IS NOT NULL AND scope = ?1 AND instr(body, ?2) > 0") \
     X(CHAIN_BEFORE, "SELECT seq, hash FROM mg_commit WHERE author = ?1 AND scope = ?2 AND seq < ?3 AND hash IS NOT NULL ORDER BY seq DESC LIMIT 1") \
     X(AUTHOR_LAST, "SELECT max(seq) FROM mg_commit WHERE author = ?1 AND hash IS NOT NULL")                            \
+    X(AUTHOR_STAMP, "SELECT hlc FROM mg_commit WHERE author = ?1 ORDER BY seq DESC LIMIT 1")                           \
     X(AUTHOR_ACKED, "SELECT max(seq) FROM mg_commit WHERE author = ?1 AND n IS NOT NULL AND hash IS NOT NULL")         \
     X(WAITING, "SELECT count(*), min(hlc) FROM mg_commit WHERE n IS NULL AND hash IS NOT NULL")                        \
     X(LAST_NUMBER, "SELECT last_n FROM mg_batch WHERE live ORDER BY first_n DESC LIMIT 1")                             \
@@ -80,7 +81,7 @@
     X(NOTES, "SELECT t, row, id, mask FROM mg_note WHERE n <= ?1 ORDER BY n")                                          \
     X(NOTE_LAST, "SELECT max(n) FROM mg_note")                                                                         \
     X(NOTE_ADD, "INSERT INTO mg_note(t, row, id, mask) VALUES (?1, ?2, ?3, ?4)")                                       \
-    X(NOTES_DROP, "DELETE FROM mg_note WHERE n <= ?1")                                                                 \
+    X(NOTES_DROP, "DELETE FROM mg_note") /* all of it at once: SQLite drops the pages */                                \
     X(REKEY, "UPDATE mg_self SET rekey = ?1")                                                                          \
     X(QUARANTINE, "INSERT INTO mg_quarantine(node, incarnation, seq, history, n, reason, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
     X(QUARANTINED, "SELECT count(*) FROM mg_quarantine")                                                               \

@@ -565,11 +565,14 @@ static mg_status refresh(struct mg_store *store, struct mg_conn *conn, struct mg
     int64_t before = conn->data_version;
     mg_status status = mg_ledger_refresh(conn, err);
     if (status != MG_OK || conn->data_version == before) return status;
-    int64_t incarnation, hlc;
+    int64_t incarnation;
+    uint64_t hlc = 0;
+    uint32_t author;
     status = mg_meta_int(conn, "incarnation", &incarnation, 0, err);
-    if (status == MG_OK) status = mg_meta_int(conn, "hlc", &hlc, 0, err);
     if (status == MG_OK) store->id.incarnation = (uint64_t)incarnation;
-    if (status == MG_OK && (uint64_t)hlc > store->hlc) store->hlc = (uint64_t)hlc;
+    if (status == MG_OK) status = mg_author_find(conn, store->id.node, store->id.incarnation, &author, err);
+    if (status == MG_OK) status = mg_author_last_stamp(conn, author, &hlc, err);
+    if (status == MG_OK && hlc > store->hlc) store->hlc = hlc;
     return status;
 }
 

@@ -158,6 +158,28 @@ static mg_status add_stub(struct mg_conn *conn, uint32_t author, const struct mg
     return MG_OK;
 }
 
+/* A commit that is known by name only is in no batch: what a restored hub numbered again is learned here. */
+static mg_status learn_numbers(struct mg_conn *conn, int64_t ord, const struct mg_mark *numbers, uint8_t count, struct mg_error *err)
+{
+    struct mg_stub *stub;
+    mg_status status = mg_stub_get(conn, ord, &stub, err);
+    if (status != MG_OK || stub->number_count == 0) return status; /* our own without a receipt: that one is its number */
+    for (int i = 0; i < count && stub->number_count < MG_NUMBERS_MAX; i++) {
+        bool known = false;
+        for (int k = 0; k < stub->number_count; k++)
+            known |= stub->numbers[k].history == numbers[i].history && stub->numbers[k].n == numbers[i].n;
+        if (known) continue;
+        sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NUMBER_ADD);
+        sqlite3_bind_int64(stmt, 1, ord);
+        sqlite3_bind_int64(stmt, 2, numbers[i].history);
+        sqlite3_bind_int64(stmt, 3, (int64_t)numbers[i].n);
+        status = mg_run(conn, stmt, err);
+        if (status != MG_OK) return status;
+        stub->numbers[stub->number_count++] = numbers[i];
+    }
+    return MG_OK;
+}
+
 static mg_status read_stub(struct mg_conn *conn, struct mg_mp_reader *in, int64_t *ord, struct mg_error *err)
 {
     uint8_t node[MG_ID_LEN];
@@ -196,7 +218,7 @@ static mg_status read_stub(struct mg_conn *conn, struct mg_mp_reader *in, int64_
     if (got > 0) {
         *ord = sqlite3_column_int64(stmt, 0);
         sqlite3_reset(stmt);
-        return MG_OK;
+        return learn_numbers(conn, *ord, numbers, number_count, err);
     }
     return add_stub(conn, author, &commit, numbers, number_count, (int64_t)hub_time, ord, err);
 }
