@@ -394,8 +394,8 @@ int mg_digests_of(const struct mg_conn *conn, const char scopes[][MG_SCOPE_MAX +
                   struct mg_scope_digest *digests);
 void mg_end_hash(const uint8_t node[MG_ID_LEN], const struct mg_end *end, uint8_t hash[MG_HASH_LEN]);
 
-/* conn->moves become routes at number N (0: of commits that have none yet). */
-mg_status mg_routes_of_moves(struct mg_conn *conn, uint64_t n, struct mg_error *err) MG_MUST_CHECK;
+/* conn->moves become routes, which get their numbers with the batch that made them. */
+mg_status mg_routes_of_moves(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
 
 /* The next batch of AUTHOR's commits after AFTER with at most MAX_BYTES, signed with our key. */
 mg_status mg_own_batch(struct mg_store *store, struct mg_conn *conn, uint32_t author, uint64_t after, size_t max_bytes,

@@ -84,29 +84,39 @@ static mg_status next_number(struct mg_conn *conn, uint64_t *next, struct mg_err
     return status;
 }
 
-static mg_status add_route(struct mg_conn *conn, uint64_t n, const uint8_t dossier[MG_ID_LEN], uint32_t from, uint32_t to, bool moved,
+/* A route gets a number of its own, after those of the batch that made it: a chunk can end behind any
+ * of them, however many dossiers one commit moved. Until then its n is 0. */
+static mg_status number_routes(struct mg_conn *conn, struct mg_error *err)
+{
+    uint64_t last;
+    mg_status status = last_number(conn, &last, err);
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_ROUTES_NUMBER);
+    sqlite3_bind_int64(stmt, 1, (int64_t)last);
+    return status == MG_OK ? mg_run(conn, stmt, err) : status;
+}
+
+static mg_status add_route(struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], uint32_t from, uint32_t to, bool moved,
                            struct mg_error *err)
 {
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_ROUTE_ADD);
-    sqlite3_bind_int64(stmt, 1, (int64_t)n);
-    sqlite3_bind_blob(stmt, 2, dossier, MG_ID_LEN, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 3, from);
-    sqlite3_bind_int64(stmt, 4, to);
-    sqlite3_bind_int(stmt, 5, moved);
+    sqlite3_bind_blob(stmt, 1, dossier, MG_ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, from);
+    sqlite3_bind_int64(stmt, 3, to);
+    sqlite3_bind_int(stmt, 4, moved);
     return mg_run(conn, stmt, err);
 }
 
-mg_status mg_routes_of_moves(struct mg_conn *conn, uint64_t n, struct mg_error *err)
+mg_status mg_routes_of_moves(struct mg_conn *conn, struct mg_error *err)
 {
     mg_status status = MG_OK;
     for (size_t i = 0; status == MG_OK && i < conn->move_count; i++)
-        status = add_route(conn, n, conn->moves[i].dossier, conn->moves[i].from, conn->moves[i].to, true, err);
+        status = add_route(conn, conn->moves[i].dossier, conn->moves[i].from, conn->moves[i].to, true, err);
     conn->move_count = 0;
     return status;
 }
 
 /* Dossiers that a commit wrote in one scope and that live in another. */
-static mg_status routes_of_body(struct mg_store *store, struct mg_conn *conn, const struct mg_commit *commit, uint32_t scope, uint64_t n,
+static mg_status routes_of_body(struct mg_store *store, struct mg_conn *conn, const struct mg_commit *commit, uint32_t scope,
                                 struct mg_error *err)
 {
     struct mg_mp_reader in;
@@ -120,7 +130,7 @@ static mg_status routes_of_body(struct mg_store *store, struct mg_conn *conn, co
         for (uint32_t i = 0; i < group.op_count; i++) mg_mp_skip(&in);
         if (!group.has_dossier) continue;
         status = mg_dossier_scope(store, conn, group.dossier, &home, err);
-        if (status == MG_OK && home != 0 && home != scope) status = add_route(conn, n, group.dossier, scope, home, false, err);
+        if (status == MG_OK && home != 0 && home != scope) status = add_route(conn, group.dossier, scope, home, false, err);
     }
     return status;
 }
@@ -145,7 +155,7 @@ static mg_status dossier_allowed(struct mg_store *store, struct mg_conn *conn, c
         for (int i = 0; i < commit->seen_count; i++) {
             struct mg_mark seen = {mg_history_known(conn, commit->seen[i].history), commit->seen[i].n};
             /* Numbers of one lineage only grow, so a position beyond the move has seen it. */
-            if (seen.history != 0 && mg_covers(&conn->lineage, (struct mg_mark){store->history_running, UINT64_MAX}, seen) && seen.n >= left)
+            if (left > 0 && seen.history != 0 && mg_covers(&conn->lineage, (struct mg_mark){store->history_running, UINT64_MAX}, seen) && seen.n >= left)
                 had_seen = true;
         }
         if (!had_seen) return MG_OK;
@@ -280,8 +290,8 @@ static mg_status sequence_one(struct sequencing *s, const struct mg_commit *comm
         if (status == MG_OK) status = note_refusal(s, commit, reason.text, err);
         return status == MG_OK ? refuse(s, commit, err) : status;
     }
-    status = mg_routes_of_moves(conn, n, err);
-    return status == MG_OK ? routes_of_body(s->store, conn, commit, scope, n, err) : status;
+    status = mg_routes_of_moves(conn, err);
+    return status == MG_OK ? routes_of_body(s->store, conn, commit, scope, err) : status;
 }
 
 static mg_status check_heads(struct sequencing *s, struct mg_error *err)
@@ -469,6 +479,7 @@ mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct m
     if (status == MG_OK && *fork_base == UINT64_MAX && batch.last_seq > known) {
         status = check_heads(&s, err);
         if (status == MG_OK) status = keep_batch(&s, hub_time, err);
+        if (status == MG_OK) status = number_routes(conn, err);
     }
     if (status == MG_OK && *fork_base == UINT64_MAX && !refill) note_held(peer, &batch);
     if (status == MG_OK && *fork_base == UINT64_MAX) status = write_receipts(conn, s.author, batch.first_seq, batch.last_seq, receipt, err);
@@ -497,11 +508,7 @@ static mg_status sequence_own(struct mg_store *store, struct mg_error *err)
         if (status == MG_OK && batch.last_seq == acked) status = mg_fail(err, MG_STORAGE, "the hub's own log has a hole; restore a backup");
         if (status == MG_OK) status = next_number(conn, &s.first_n, err);
         if (status == MG_OK) status = keep_batch(&s, hub_now(store), err);
-        if (status == MG_OK) {
-            sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_ROUTES_NUMBER);
-            sqlite3_bind_int64(stmt, 1, (int64_t)(s.first_n + (batch.last_seq - batch.first_seq)));
-            status = mg_run(conn, stmt, err);
-        }
+        if (status == MG_OK) status = number_routes(conn, err);
         acked = batch.last_seq;
         mg_buf_free(&bytes);
         mg_buf_free(&heads);
@@ -724,19 +731,21 @@ struct route {
     bool moved;
 };
 
-static mg_status list_routes(struct mg_conn *conn, uint64_t from, uint64_t to, struct mg_buf *routes, struct mg_error *err)
+/* The route after number AT; *N 0: there is none. */
+static mg_status next_route(struct mg_conn *conn, uint64_t at, struct route *route, uint64_t *n, struct mg_error *err)
 {
     mg_status status;
-    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_ROUTES);
-    sqlite3_bind_int64(stmt, 1, (int64_t)from);
-    sqlite3_bind_int64(stmt, 2, (int64_t)to);
-    while (mg_step(conn, stmt, &status, err) > 0) {
-        struct route route = {.source = (uint32_t)sqlite3_column_int64(stmt, 1), .target = (uint32_t)sqlite3_column_int64(stmt, 2),
-                              .moved = sqlite3_column_int(stmt, 3) != 0};
-        memcpy(route.dossier, sqlite3_column_blob(stmt, 0), MG_ID_LEN);
-        mg_buf_put(routes, &route, sizeof route);
-    }
-    return status;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_ROUTE_AFTER);
+    sqlite3_bind_int64(stmt, 1, (int64_t)at);
+    *n = 0;
+    if (mg_step(conn, stmt, &status, err) <= 0) return status;
+    *n = (uint64_t)sqlite3_column_int64(stmt, 0);
+    memcpy(route->dossier, sqlite3_column_blob(stmt, 1), MG_ID_LEN);
+    route->source = (uint32_t)sqlite3_column_int64(stmt, 2);
+    route->target = (uint32_t)sqlite3_column_int64(stmt, 3);
+    route->moved = sqlite3_column_int(stmt, 4) != 0;
+    sqlite3_reset(stmt);
+    return MG_OK;
 }
 
 static mg_status put_route(struct outgoing *out, const struct route *route, struct mg_buf *items, uint32_t *count)
@@ -762,24 +771,28 @@ static mg_status put_route(struct outgoing *out, const struct route *route, stru
     return MG_OK;
 }
 
-static mg_status put_routes(struct outgoing *out, uint64_t from, uint64_t to, struct mg_buf *items, uint32_t *count)
+/* The batch or route with the next number after *AT, as the peer gets it (perhaps nothing), and *AT
+ * moved to its end. *MORE false: there is none. */
+static mg_status put_next(struct outgoing *out, uint64_t *at, struct mg_buf *items, uint32_t *count, bool *more)
 {
-    struct mg_buf routes;
-    mg_buf_init(&routes, 64 * 1024 * 1024);
-    mg_status status = list_routes(out->conn, from, to, &routes, out->err);
-    for (size_t at = 0; status == MG_OK && at < routes.len; at += sizeof(struct route)) {
-        struct route route;
-        memcpy(&route, routes.data + at, sizeof route);
-        /* Once a chunk is enough: a transfer carries what the dossier is now. */
-        bool seen = false;
-        for (size_t before = 0; before < at && !seen; before += sizeof route) {
-            struct route other;
-            memcpy(&other, routes.data + before, sizeof other);
-            seen = memcmp(other.dossier, route.dossier, MG_ID_LEN) == 0 && other.source == route.source && other.moved == route.moved;
-        }
-        if (!seen) status = put_route(out, &route, items, count);
+    struct mg_batch_row row;
+    struct route route;
+    uint64_t route_n;
+    mg_status status = next_route(out->conn, *at, &route, &route_n, out->err);
+    if (status != MG_OK) return status;
+    sqlite3_stmt *stmt = mg_sql(out->conn, MG_SQL_BATCH_AFTER);
+    sqlite3_bind_int64(stmt, 1, (int64_t)*at);
+    bool batch = mg_step(out->conn, stmt, &status, out->err) > 0;
+    if (status == MG_OK && batch) status = mg_batch_row_read(out->conn, stmt, &row, out->err);
+    *more = batch || route_n > 0;
+    if (status == MG_OK && batch && (route_n == 0 || row.batch.receipt.first_n < route_n)) {
+        *at = row.last_n;
+        status = put_batch(out, &row, items, count);
+    } else if (status == MG_OK && route_n > 0) {
+        *at = route_n;
+        status = put_route(out, &route, items, count);
     }
-    mg_buf_free(&routes);
+    sqlite3_reset(stmt);
     return status;
 }
 
@@ -822,24 +835,18 @@ mg_status mg_hub_chunk(struct mg_store *store, const struct mg_peer *peer, uint6
     mg_status status = sequence_own(store, err);
     if (status == MG_OK) status = peer_has_departures(&out);
     while (status == MG_OK) {
-        struct mg_batch_row row;
         size_t before = items.len;
         uint32_t count_before = count;
-        sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_BATCH_AFTER);
-        sqlite3_bind_int64(stmt, 1, (int64_t)at);
-        if (mg_step(conn, stmt, &status, err) <= 0) break;
-        status = mg_batch_row_read(conn, stmt, &row, err);
-        if (status == MG_OK) status = put_batch(&out, &row, &items, &count);
-        uint64_t first = row.batch.receipt.first_n, last = row.last_n;
-        sqlite3_reset(stmt);
-        if (status == MG_OK) status = put_routes(&out, first, last, &items, &count);
-        if (status != MG_OK) break;
+        uint64_t from = at;
+        bool more;
+        status = put_next(&out, &at, &items, &count, &more);
+        if (status != MG_OK || !more) break;
         if (items.len > max_bytes && before > 0) { /* the next chunk's */
             items.len = before;
             count = count_before;
+            at = from;
             break;
         }
-        at = last;
     }
     if (status == MG_OK && count > 0) {
         mg_mp_put_array(bytes, 3);

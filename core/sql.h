@@ -47,7 +47,8 @@
     X(AUTHOR_STAMP, "SELECT hlc FROM mg_commit WHERE author = ?1 ORDER BY seq DESC LIMIT 1")                           \
     X(AUTHOR_ACKED, "SELECT max(seq) FROM mg_commit WHERE author = ?1 AND n IS NOT NULL AND hash IS NOT NULL")         \
     X(WAITING, "SELECT count(*), min(hlc) FROM mg_commit WHERE n IS NULL AND hash IS NOT NULL")                        \
-    X(LAST_NUMBER, "SELECT last_n FROM mg_batch WHERE live ORDER BY first_n DESC LIMIT 1")                             \
+    X(LAST_NUMBER, "SELECT max(ifnull((SELECT last_n FROM mg_batch WHERE live ORDER BY first_n DESC LIMIT 1), 0),"       \
+                   " ifnull((SELECT max(n) FROM mg_route), 0))")                                                       \
     X(CHAIN_GET, "SELECT seq, hash FROM mg_chain WHERE author = ?1 AND scope = ?2")                                    \
     X(CHAIN_SET, "INSERT INTO mg_chain(author, scope, seq, hash) VALUES (?1, ?2, ?3, ?4)"                              \
                  " ON CONFLICT(author, scope) DO UPDATE SET seq = ?3, hash = ?4")                                      \
@@ -85,10 +86,12 @@
     X(REKEY, "UPDATE mg_self SET rekey = ?1")                                                                          \
     X(QUARANTINE, "INSERT INTO mg_quarantine(node, incarnation, seq, history, n, reason, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
     X(QUARANTINED, "SELECT count(*) FROM mg_quarantine")                                                               \
-    X(ROUTE_ADD, "INSERT INTO mg_route(n, dossier, source, target, moved) VALUES (?1, ?2, ?3, ?4, ?5)")                \
-    X(ROUTES_NUMBER, "UPDATE mg_route SET n = ?1 WHERE n = 0")                                                          \
-    X(ROUTES, "SELECT dossier, source, target, moved FROM mg_route WHERE n >= ?1 AND n <= ?2 ORDER BY n, dossier")     \
-    X(ROUTE_FROM, "SELECT n FROM mg_route WHERE dossier = ?1 AND source = ?2 AND moved ORDER BY n DESC LIMIT 1") \
+    X(ROUTE_ADD, "INSERT INTO mg_route(n, dossier, source, target, moved) SELECT 0, ?1, ?2, ?3, ?4 WHERE NOT EXISTS"    \
+                 " (SELECT 1 FROM mg_route WHERE n = 0 AND dossier = ?1 AND source = ?2 AND target = ?3 AND moved = ?4)") \
+    X(ROUTES_NUMBER, "UPDATE mg_route SET n = ?1 + k FROM (SELECT r AS q, row_number() OVER (ORDER BY r) AS k"            \
+                     " FROM mg_route WHERE n = 0) WHERE q = mg_route.r")                                               \
+    X(ROUTE_AFTER, "SELECT n, dossier, source, target, moved FROM mg_route WHERE n > ?1 ORDER BY n LIMIT 1")             \
+    X(ROUTE_FROM, "SELECT n FROM mg_route WHERE dossier = ?1 AND source = ?2 AND moved ORDER BY n = 0 DESC, n DESC LIMIT 1") \
     X(ROUTE_LEFT, "SELECT 1 FROM mg_route WHERE source = ?1 LIMIT 1")                                                  \
     X(EVICTED_ADD, "INSERT OR IGNORE INTO mg_evicted(dossier) VALUES (?1)")                                            \
     X(EVICTED_DROP, "DELETE FROM mg_evicted WHERE dossier = ?1")                                                       \

@@ -598,7 +598,7 @@ static mg_status begin(struct mg_store *store, struct mg_conn *conn, struct mg_e
 static mg_status settle(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
 {
     mg_status status = mg_repair(store, conn, err);
-    if (status == MG_OK && store->id.hub) status = mg_routes_of_moves(conn, 0, err);
+    if (status == MG_OK && store->id.hub) status = mg_routes_of_moves(conn, err);
     conn->move_count = 0;
     if (status == MG_OK) status = mg_ledger_flush(conn, err);
     if (status == MG_OK) status = mg_run(conn, mg_sql(conn, MG_SQL_COMMIT), err);

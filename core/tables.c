@@ -47,7 +47,8 @@ const char mg_engine_tables[] =
     "CREATE TABLE mg_repair(t INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY(t, id)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE mg_quarantine(q INTEGER PRIMARY KEY, node BLOB NOT NULL, incarnation INTEGER NOT NULL,"
     " seq INTEGER NOT NULL, history INTEGER, n INTEGER, reason TEXT NOT NULL, at INTEGER NOT NULL) STRICT;"
-    /* Rows of SOURCE's commits that live in TARGET; moved: the dossier moved there with commit n. */
+    /* Rows of SOURCE's commits that live in TARGET; moved: the dossier moved there. n: in the hub's sequence,
+     * after the commit; 0 until that has its number. */
     "CREATE TABLE mg_route(r INTEGER PRIMARY KEY, n INTEGER NOT NULL, dossier BLOB NOT NULL,"
     " source INTEGER NOT NULL, target INTEGER NOT NULL, moved INTEGER NOT NULL) STRICT;"
     "CREATE INDEX mg_route_n ON mg_route(n);"
