@@ -24,11 +24,12 @@ m() { "$bin/maillage" --quiet "$@"; }
 
 # start_hub DIR [LISTEN]: sets hub_pid and hub_address
 start_hub() {
+    rm -f "$1.err" # what the last one said is not what this one says
     "$bin/maillaged" --dir "$1" --listen "${2:-127.0.0.1:0}" 2>"$1.err" &
     hub_pid=$!
     started="$started $hub_pid"
     tries=0
-    until hub_address=$(sed -n 's/^listening on //p' "$1.err") && [ -n "$hub_address" ]; do
+    until hub_address=$(sed -n "s/^listening on //p" "$1.err" 2>/dev/null) && [ -n "$hub_address" ]; do
         tries=$((tries + 1))
         [ $tries -gt 200 ] && { fail "the hub does not start: $(cat "$1.err")"; return 1; }
         sleep 0.05
