@@ -26,7 +26,7 @@ struct mg_demo_node {
     const char *code; /* its scope; "" for the hub */
     const char *name; /* the code's last part */
     char dir[PATH_MAX];
-    int dossiers;     /* that it was given at the start */
+    int dossiers; /* that it was given at the start */
     struct mg_demo_traffic nights[MG_DEMO_NIGHTS];
 };
 
@@ -71,8 +71,8 @@ mg_status mg_demo_begin(struct mg_demo *demo, const struct mg_demo_node *node,
 mg_status mg_demo_read(const struct mg_demo_child *child, json_t **document,
                        struct mg_error *err) MG_MUST_CHECK;
 /* Starts it, waits, wants success; gives *DOCUMENT, which may be NULL. */
-mg_status mg_demo_do(struct mg_demo *demo, const struct mg_demo_node *node,
-                     const char *const *args, json_t **document, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_demo_do(struct mg_demo *demo, const struct mg_demo_node *node, const char *const *args,
+                     json_t **document, struct mg_error *err) MG_MUST_CHECK;
 /* The first row of a query; gives *ROW. MG_FAILED when there is none. */
 mg_status mg_demo_row(struct mg_demo *demo, const struct mg_demo_node *node, const char *sql,
                       json_t **row, struct mg_error *err) MG_MUST_CHECK;
@@ -93,16 +93,16 @@ mg_status mg_demo_settle(struct mg_demo *demo, struct mg_error *err) MG_MUST_CHE
 
 /* What the day's edits wrote, so that the checks look for the same. */
 #define MG_DEMO_LATE_LEVEL "III"
-#define MG_DEMO_HUB_LEVEL "VI"
-#define MG_DEMO_LATE_NOTE "Note du soir, écrite hors réseau à l'ancienne antenne."
-#define MG_DEMO_NEW_HOURS "80"
-#define MG_DEMO_OLD_HOURS "120"
-#define MG_DEMO_SINCE "2020-01-01"
-#define MG_DEMO_HUB_UNTIL "2021-12-31"
+#define MG_DEMO_HUB_LEVEL  "VI"
+#define MG_DEMO_LATE_NOTE  "Note du soir, écrite hors réseau à l'ancienne antenne."
+#define MG_DEMO_NEW_HOURS  "80"
+#define MG_DEMO_OLD_HOURS  "120"
+#define MG_DEMO_SINCE      "2020-01-01"
+#define MG_DEMO_HUB_UNTIL  "2021-12-31"
 #define MG_DEMO_LATE_UNTIL "2021-06-30"
-#define MG_DEMO_PHONE "06 39 98 00 01"
-#define MG_DEMO_ADDRESS "3 place de la Mairie"
-#define MG_DEMO_SIRET "73282932000074"
+#define MG_DEMO_PHONE      "06 39 98 00 01"
+#define MG_DEMO_ADDRESS    "3 place de la Mairie"
+#define MG_DEMO_SIRET      "73282932000074"
 
 /* --- demo_checks.c --- */
 

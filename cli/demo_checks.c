@@ -42,7 +42,8 @@ static void id_sql(const struct mg_demo_thing *thing, char out[MG_ID_TEXT_LEN + 
 
 /* EQUAL and ALL grow by what this node's scopes show. */
 static mg_status compare_digests(struct mg_demo *demo, const struct mg_demo_node *node,
-                                 const json_t *hub, size_t *equal, size_t *all, struct mg_error *err)
+                                 const json_t *hub, size_t *equal, size_t *all,
+                                 struct mg_error *err)
 {
     enum { SHOWN = 16 };
     json_t *mine = NULL, *value;
@@ -50,9 +51,10 @@ static mg_status compare_digests(struct mg_demo *demo, const struct mg_demo_node
     size_t same = 0;
     mg_status status = mg_demo_do(demo, node, MG_ARGS("digest"), &mine, err);
     if (status != MG_OK) return status;
-    json_object_foreach(mine, scope, value) same += (size_t)json_equal(value, json_object_get(hub, scope));
-    mg_demo_say(demo, "  %-18s %5zu of %zu   %.*s  %.*s", node->name, same, json_object_size(mine), SHOWN,
-                mg_demo_text(mine, node->code), SHOWN, mg_demo_text(hub, node->code));
+    json_object_foreach(mine, scope, value) same +=
+        (size_t)json_equal(value, json_object_get(hub, scope));
+    mg_demo_say(demo, "  %-18s %5zu of %zu   %.*s  %.*s", node->name, same, json_object_size(mine),
+                SHOWN, mg_demo_text(mine, node->code), SHOWN, mg_demo_text(hub, node->code));
     *equal += same;
     *all += json_object_size(mine);
     json_decref(mine);
@@ -65,12 +67,14 @@ mg_status mg_demo_check_digests(struct mg_demo *demo, struct mg_error *err)
     json_t *hub = NULL;
     size_t equal = 0, all = 0;
     mg_status status = mg_demo_do(demo, &demo->hub, MG_ARGS("digest"), &hub, err);
-    mg_demo_say(demo, "  %-18s %10s   %-16s  %s", "antenna", "equal", "its own digest", "the hub's of it");
+    mg_demo_say(demo, "  %-18s %10s   %-16s  %s", "antenna", "equal", "its own digest",
+                "the hub's of it");
     for (int i = 0; i < MG_DEMO_ANTENNAS && status == MG_OK; i++)
         status = compare_digests(demo, &demo->antennas[i], hub, &equal, &all, err);
     if (status == MG_OK)
         mg_demo_check(demo, equal == all && all == SCOPES_EACH * MG_DEMO_ANTENNAS,
-                      "the digests of all %zu scopes at the antennas equal the hub's (%zu)", all, equal);
+                      "the digests of all %zu scopes at the antennas equal the hub's (%zu)", all,
+                      equal);
     json_decref(hub);
     return status;
 }
@@ -90,7 +94,8 @@ static mg_status check_standing(struct mg_demo *demo, struct mg_error *err)
                   "every commit has its receipt (%lld wait), none was put aside (%lld)",
                   (long long)waiting, (long long)quarantined);
     /* A small day fits in one batch, which has its receipt or has not. */
-    bool half = demo->small ? demo->still_waited <= demo->waited : demo->still_waited < demo->waited;
+    bool half =
+        demo->small ? demo->still_waited <= demo->waited : demo->still_waited < demo->waited;
     mg_demo_check(demo, half && demo->still_waited > 0,
                   "the cut line left %lld of %lld commits for the second call, and no more",
                   (long long)demo->still_waited, (long long)demo->waited);
@@ -104,22 +109,26 @@ static mg_status count_visible(struct mg_demo *demo, const struct mg_demo_node *
 {
     char sql[SQL_MAX];
     int64_t here = 0, foreign = 0, at_hub = 0;
-    mg_status status = mg_demo_number(demo, node, "SELECT count(*) AS n FROM participant", &here, err);
-    (void)snprintf(sql, sizeof sql, "SELECT count(*) AS n FROM participant WHERE antenna <> '%s'", node->code);
+    mg_status status =
+        mg_demo_number(demo, node, "SELECT count(*) AS n FROM participant", &here, err);
+    (void)snprintf(sql, sizeof sql, "SELECT count(*) AS n FROM participant WHERE antenna <> '%s'",
+                   node->code);
     if (status == MG_OK) status = mg_demo_number(demo, node, sql, &foreign, err);
-    (void)snprintf(sql, sizeof sql, "SELECT count(*) AS n FROM participant WHERE antenna = '%s'", node->code);
+    (void)snprintf(sql, sizeof sql, "SELECT count(*) AS n FROM participant WHERE antenna = '%s'",
+                   node->code);
     if (status == MG_OK) status = mg_demo_number(demo, &demo->hub, sql, &at_hub, err);
     if (status == MG_OK)
         mg_demo_check(demo, here == at_hub && foreign == 0,
-                      "%-18s holds its own %4lld dossiers, and none of the %4lld others", node->name,
-                      (long long)here, (long long)(hub_wide - at_hub));
+                      "%-18s holds its own %4lld dossiers, and none of the %4lld others",
+                      node->name, (long long)here, (long long)(hub_wide - at_hub));
     return status;
 }
 
 static mg_status check_visible(struct mg_demo *demo, struct mg_error *err)
 {
     int64_t all = 0, given = 0;
-    mg_status status = mg_demo_number(demo, &demo->hub, "SELECT count(*) AS n FROM participant", &all, err);
+    mg_status status =
+        mg_demo_number(demo, &demo->hub, "SELECT count(*) AS n FROM participant", &all, err);
     for (int i = 0; i < MG_DEMO_ANTENNAS; i++) given += demo->antennas[i].dossiers;
     if (status == MG_OK)
         mg_demo_check(demo, all == given, "%-18s holds all %4lld", "hub", (long long)all);
@@ -132,21 +141,23 @@ static mg_status check_visible(struct mg_demo *demo, struct mg_error *err)
 static mg_status count_rows(struct mg_demo *demo, const struct mg_demo_node *node,
                             const struct mg_demo_thing *person, int64_t *rows, struct mg_error *err)
 {
-    static const char *const tables[] = {"situation", "brake", "interview", "step", "contract",
-                                         "exit", "placement", "clause_hours"};
+    static const char *const tables[] = {"situation", "brake", "interview", "step",
+                                         "contract",  "exit",  "placement", "clause_hours"};
     char sql[SQL_MAX], id[MG_ID_TEXT_LEN + 4];
     id_sql(person, id);
-    size_t len = (size_t)snprintf(sql, sizeof sql, "SELECT (SELECT count(*) FROM participant WHERE id = %s)", id);
+    size_t len = (size_t)snprintf(sql, sizeof sql,
+                                  "SELECT (SELECT count(*) FROM participant WHERE id = %s)", id);
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         len += (size_t)snprintf(sql + len, sizeof sql - len,
-                                " + (SELECT count(*) FROM \"%s\" WHERE participant = %s)", tables[i], id);
+                                " + (SELECT count(*) FROM \"%s\" WHERE participant = %s)",
+                                tables[i], id);
     (void)snprintf(sql + len, sizeof sql - len, " AS n");
     return mg_demo_number(demo, node, sql, rows, err);
 }
 
 /* The dossier is at the hub and at HOME, whole, and not a row of it is anywhere else. */
-static mg_status check_home(struct mg_demo *demo, const struct mg_demo_thing *person, const char *home,
-                            struct mg_error *err)
+static mg_status check_home(struct mg_demo *demo, const struct mg_demo_thing *person,
+                            const char *home, struct mg_error *err)
 {
     int64_t at_hub = 0, at_home = 0, elsewhere = 0;
     mg_status status = count_rows(demo, &demo->hub, person, &at_hub, err);
@@ -160,8 +171,9 @@ static mg_status check_home(struct mg_demo *demo, const struct mg_demo_thing *pe
     }
     if (status == MG_OK)
         mg_demo_check(demo, at_hub > 1 && at_home == at_hub && elsewhere == 0,
-                      "%s: %lld rows at the hub, %lld at %s, %lld at the other antennas", person->name,
-                      (long long)at_hub, (long long)at_home, home, (long long)elsewhere);
+                      "%s: %lld rows at the hub, %lld at %s, %lld at the other antennas",
+                      person->name, (long long)at_hub, (long long)at_home, home,
+                      (long long)elsewhere);
     return status;
 }
 
@@ -171,13 +183,15 @@ static mg_status check_late_note(struct mg_demo *demo, const struct mg_demo_thin
     char sql[SQL_MAX], id[MG_ID_TEXT_LEN + 4];
     int64_t notes = 0;
     id_sql(person, id);
-    (void)snprintf(sql, sizeof sql,
-                   "SELECT count(*) AS n FROM interview WHERE participant = %s AND note LIKE 'Note du soir%%'",
-                   id);
+    (void)snprintf(
+        sql, sizeof sql,
+        "SELECT count(*) AS n FROM interview WHERE participant = %s AND note LIKE 'Note du soir%%'",
+        id);
     mg_status status = mg_demo_number(demo, mg_demo_antenna(demo, home), sql, &notes, err);
     if (status == MG_OK)
-        mg_demo_check(demo, notes == 1, "%s: the interview written late at the old antenna is at %s",
-                      person->name, home);
+        mg_demo_check(demo, notes == 1,
+                      "%s: the interview written late at the old antenna is at %s", person->name,
+                      home);
     return status;
 }
 
@@ -295,23 +309,28 @@ static mg_status check_conflict(struct mg_demo *demo, const json_t *hub, const c
                                 const char *const expected[4], const char *id, struct mg_error *err)
 {
     json_t *there = NULL;
-    mg_status status = mg_demo_do(demo, mg_demo_antenna(demo, home), MG_ARGS("conflicts"), &there, err);
+    mg_status status =
+        mg_demo_do(demo, mg_demo_antenna(demo, home), MG_ARGS("conflicts"), &there, err);
     if (status != MG_OK) return status;
     const json_t *kept = find_conflict(hub, expected[0], expected[1], id);
     const json_t *same = find_conflict(there, expected[0], expected[1], id);
     bool both = kept != NULL && has_value(kept, expected[2]) && has_value(kept, expected[3]);
     bool as_hub = kept != NULL && same != NULL && json_equal(kept, same);
-    mg_demo_check(demo, both && as_hub, "%s.%s: %s and %s are both on the lists of the hub and of %s",
-                  expected[0], expected[1], expected[2], expected[3], home);
+    mg_demo_check(demo, both && as_hub,
+                  "%s.%s: %s and %s are both on the lists of the hub and of %s", expected[0],
+                  expected[1], expected[2], expected[3], home);
     json_decref(there);
     return MG_OK;
 }
 
 static mg_status check_conflicts(struct mg_demo *demo, struct mg_error *err)
 {
-    static const char *const level[] = {"participant", "level", MG_DEMO_HUB_LEVEL, MG_DEMO_LATE_LEVEL};
-    static const char *const until[] = {"situation", "until", MG_DEMO_HUB_UNTIL, MG_DEMO_LATE_UNTIL};
-    static const char *const hours[] = {"contract", "hours_month", MG_DEMO_NEW_HOURS, MG_DEMO_OLD_HOURS};
+    static const char *const level[] = {"participant", "level", MG_DEMO_HUB_LEVEL,
+                                        MG_DEMO_LATE_LEVEL};
+    static const char *const until[] = {"situation", "until", MG_DEMO_HUB_UNTIL,
+                                        MG_DEMO_LATE_UNTIL};
+    static const char *const hours[] = {"contract", "hours_month", MG_DEMO_NEW_HOURS,
+                                        MG_DEMO_OLD_HOURS};
     static const char *const offer[] = {"job_offer", "row", "kept", "deleted"};
     json_t *hub = NULL;
     mg_status status = mg_demo_do(demo, &demo->hub, MG_ARGS("conflicts"), &hub, err);
@@ -320,7 +339,8 @@ static mg_status check_conflicts(struct mg_demo *demo, struct mg_error *err)
     if (status == MG_OK) status = check_conflict(demo, hub, "sud", until, NULL, err);
     if (status == MG_OK)
         status = check_conflict(demo, hub, "msp-port-de-bouc", hours, demo->contract.id, err);
-    if (status == MG_OK) status = check_conflict(demo, hub, "val-de-durance", offer, demo->offer.id, err);
+    if (status == MG_OK)
+        status = check_conflict(demo, hub, "val-de-durance", offer, demo->offer.id, err);
     if (status == MG_OK)
         mg_demo_check(demo, json_array_size(hub) == 4, "%zu conflicts in all, and 4 were made",
                       json_array_size(hub));

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
+#define COUNT(array)      ((int)(sizeof(array) / sizeof((array)[0])))
 #define PICK(dice, array) ((array)[mg_demo_draw((dice), COUNT(array))])
 
 /* Some offers have found nobody, so that there is one that can be deleted. */
@@ -71,8 +71,7 @@ static void add(struct writer *writer, const char *table, const struct row *row,
 {
     uint8_t id[MG_ID_LEN];
     if (writer->status != MG_OK) return;
-    writer->status =
-        mg_add(writer->store, table, NULL, row->cells, row->count, id, writer->err);
+    writer->status = mg_add(writer->store, table, NULL, row->cells, row->count, id, writer->err);
     if (writer->status != MG_OK) return;
     writer->done->rows++;
     if (id_out != NULL) mg_id_format(id, id_out);
@@ -121,7 +120,7 @@ static void add_employer(struct writer *writer, struct mg_demo_dice *dice)
 
 static void add_employer_contact(struct writer *writer, const char *employer)
 {
-    static const char *const kinds[] = {"prospecting", "visit", "visit", "breakfast",
+    static const char *const kinds[] = {"prospecting", "visit", "visit",    "breakfast",
                                         "job_dating",  "forum", "markethon"};
     static const char *const notes[] = {
         "Visite de l'atelier : deux postes à pourvoir avant l'été, débutants acceptés.",
@@ -140,10 +139,10 @@ static void add_employer_contact(struct writer *writer, const char *employer)
 static void add_offer(struct writer *writer, const char *employer)
 {
     static const char *const jobs[][2] = {
-        {"Agent d'entretien", "K2204"},     {"Préparateur de commandes", "N1103"},
-        {"Aide à domicile", "K1304"},       {"Employé polyvalent de restauration", "G1603"},
-        {"Manœuvre du bâtiment", "F1704"},  {"Ouvrier des espaces verts", "A1203"},
-        {"Agent de tri", "K2304"},          {"Employé de libre-service", "D1507"},
+        {"Agent d'entretien", "K2204"},    {"Préparateur de commandes", "N1103"},
+        {"Aide à domicile", "K1304"},      {"Employé polyvalent de restauration", "G1603"},
+        {"Manœuvre du bâtiment", "F1704"}, {"Ouvrier des espaces verts", "A1203"},
+        {"Agent de tri", "K2304"},         {"Employé de libre-service", "D1507"},
     };
     struct row row = {.count = 0};
     int job = mg_demo_draw(&writer->dice, COUNT(jobs));
@@ -253,7 +252,8 @@ static void add_situations(struct writer *writer, const struct dossier *dossier)
     int age = (person->entry - person->birth) / 366, since = person->unemployed + 30;
     if (person->rsa) add_situation(writer, dossier, "rsa_socle", since);
     /* Without RSA something else must open the door, in Martigues at least. */
-    else add_situation(writer, dossier, mg_demo_chance(dice, 60) ? "ass" : "aah", since);
+    else
+        add_situation(writer, dossier, mg_demo_chance(dice, 60) ? "ass" : "aah", since);
     if (person->long_term) add_situation(writer, dossier, "deld", person->unemployed + 366);
     if (mg_demo_chance(dice, 9)) add_situation(writer, dossier, "th", since);
     if (age >= 50) add_situation(writer, dossier, "senior", person->entry);
@@ -283,8 +283,8 @@ static void add_brakes(struct writer *writer, const struct dossier *dossier)
 static void add_interview(struct writer *writer, const char *participant, const char *adviser,
                           int day)
 {
-    static const char *const places[] = {"antenne", "mairie annexe", "agence Pôle emploi", "MSP",
-                                         "centre social", "par téléphone"};
+    static const char *const places[] = {"antenne", "mairie annexe", "agence Pôle emploi",
+                                         "MSP",     "centre social", "par téléphone"};
     struct row row = {.count = 0};
     char note[MG_DEMO_NOTE_MAX];
     mg_demo_note(&writer->dice, note);
@@ -322,7 +322,8 @@ static const struct {
 };
 
 /* The step's id in ID; true when it is a qualifying training. */
-static void add_step(struct writer *writer, const struct dossier *dossier, int form, int day, char *id)
+static void add_step(struct writer *writer, const struct dossier *dossier, int form, int day,
+                     char *id)
 {
     struct row row = {.count = 0};
     put(&row, "participant", dossier->id);
@@ -384,8 +385,9 @@ static void add_contract(struct writer *writer, const struct dossier *dossier, c
         put_int(&row, "self_employed", 1);
         put_int(&row, "income_cents_month", 100 * mg_demo_between(dice, 500, 1600));
     } else {
-        put_int(&row, "hours_month", mg_demo_chance(dice, 85) ? mg_demo_between(dice, 76, 152)
-                                                              : mg_demo_between(dice, 40, 75));
+        put_int(&row, "hours_month",
+                mg_demo_chance(dice, 85) ? mg_demo_between(dice, 76, 152)
+                                         : mg_demo_between(dice, 40, 75));
     }
     add(writer, "contract", &row, id);
     if (interim) add_work_hours(writer, id, day);
@@ -411,13 +413,15 @@ static void add_exit(struct writer *writer, const struct dossier *dossier)
     }
     if (kind < 5 && day + HALF_YEAR + 10 <= writer->last_day && mg_demo_chance(&writer->dice, 85))
         put_date(&row, "validated_on", day + HALF_YEAR + mg_demo_draw(&writer->dice, 10));
-    put(&row, "evidence", kind < 5 ? "contrat et bulletins de salaire au dossier" : "courrier au dossier");
+    put(&row, "evidence",
+        kind < 5 ? "contrat et bulletins de salaire au dossier" : "courrier au dossier");
     add(writer, "exit", &row, NULL);
 }
 
 static void add_placement(struct writer *writer, const struct dossier *dossier)
 {
-    static const char *const outcomes[] = {"proposed", "interview", "hired", "refused", "withdrawn"};
+    static const char *const outcomes[] = {"proposed", "interview", "hired", "refused",
+                                           "withdrawn"};
     struct row row = {.count = 0};
     put(&row, "job_offer", any(writer, writer->offers, writer->offer_count - OFFERS_FREE));
     put(&row, "participant", dossier->id);

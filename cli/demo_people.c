@@ -9,7 +9,7 @@
 
 #include "core/core.h"
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
+#define COUNT(array)      ((int)(sizeof(array) / sizeof((array)[0])))
 #define PICK(dice, array) ((array)[mg_demo_draw((dice), COUNT(array))])
 
 /* --- chance --- */
@@ -93,28 +93,28 @@ void mg_demo_month(int day, char text[MG_DEMO_DATE_MAX])
 /* --- people --- */
 
 static const char *const families[] = {
-    "Abbas",    "Amar",     "Aubert",  "Barthélemy", "Belkacem", "Benali",   "Bérenger", "Blanc",
-    "Bonnet",   "Bouazza",  "Brun",    "Cauvin",     "Chabert",  "Cherif",   "Coste",    "Da Silva",
-    "Delmas",   "Diallo",   "Durand",  "Espinosa",   "Fabre",    "Farès",    "Ferrand",  "Garcin",
-    "Gautier",  "Giraud",   "Gomez",   "Guérin",     "Haddad",   "Imbert",   "Isnard",   "Jourdan",
-    "Kaci",     "Lambert",  "Laugier", "Leroy",      "Lopez",    "Mansouri", "Martinez", "Mathieu",
-    "Michel",   "Moulin",   "Nguyen",  "Olive",      "Pascal",   "Pellegrin", "Pereira", "Ravel",
-    "Reynaud",  "Ricard",   "Rossi",   "Roux",       "Saadi",    "Sanchez",  "Silvestre", "Tardieu",
-    "Traoré",   "Vidal",    "Vincent", "Zidane",
+    "Abbas",   "Amar",    "Aubert",  "Barthélemy", "Belkacem", "Benali",    "Bérenger",  "Blanc",
+    "Bonnet",  "Bouazza", "Brun",    "Cauvin",     "Chabert",  "Cherif",    "Coste",     "Da Silva",
+    "Delmas",  "Diallo",  "Durand",  "Espinosa",   "Fabre",    "Farès",     "Ferrand",   "Garcin",
+    "Gautier", "Giraud",  "Gomez",   "Guérin",     "Haddad",   "Imbert",    "Isnard",    "Jourdan",
+    "Kaci",    "Lambert", "Laugier", "Leroy",      "Lopez",    "Mansouri",  "Martinez",  "Mathieu",
+    "Michel",  "Moulin",  "Nguyen",  "Olive",      "Pascal",   "Pellegrin", "Pereira",   "Ravel",
+    "Reynaud", "Ricard",  "Rossi",   "Roux",       "Saadi",    "Sanchez",   "Silvestre", "Tardieu",
+    "Traoré",  "Vidal",   "Vincent", "Zidane",
 };
 static const char *const women[] = {
-    "Aïcha",   "Amandine", "Anaïs",   "Brigitte", "Carole",  "Chantal", "Claire",  "Corinne",
-    "Delphine", "Élodie",  "Émilie",  "Fatima",   "Florence", "Hélène", "Inès",    "Jennifer",
-    "Karima",  "Laetitia", "Leïla",   "Magali",   "Malika",  "Mireille", "Nadia",  "Nathalie",
-    "Nora",    "Océane",   "Patricia", "Samira",  "Sandrine", "Sonia",  "Valérie", "Véronique",
-    "Yasmina", "Zohra",
+    "Aïcha",    "Amandine", "Anaïs",    "Brigitte",  "Carole",  "Chantal",  "Claire",
+    "Corinne",  "Delphine", "Élodie",   "Émilie",    "Fatima",  "Florence", "Hélène",
+    "Inès",     "Jennifer", "Karima",   "Laetitia",  "Leïla",   "Magali",   "Malika",
+    "Mireille", "Nadia",    "Nathalie", "Nora",      "Océane",  "Patricia", "Samira",
+    "Sandrine", "Sonia",    "Valérie",  "Véronique", "Yasmina", "Zohra",
 };
 static const char *const men[] = {
-    "Abdel",   "Alain",   "Ali",     "Antoine", "Bruno",  "Cédric",  "Christophe", "Daniel",
-    "David",   "Éric",    "Fabien",  "Farid",   "Franck", "Frédéric", "Gilles",    "Hakim",
-    "Hervé",   "Jérôme",  "Julien",  "Karim",   "Kévin",  "Laurent", "Ludovic",    "Mickaël",
-    "Mohamed", "Mourad",  "Nicolas", "Olivier", "Pascal", "Philippe", "Rachid",    "Sébastien",
-    "Thierry", "Yannick",
+    "Abdel",   "Alain",    "Ali",     "Antoine",   "Bruno",   "Cédric",  "Christophe",
+    "Daniel",  "David",    "Éric",    "Fabien",    "Farid",   "Franck",  "Frédéric",
+    "Gilles",  "Hakim",    "Hervé",   "Jérôme",    "Julien",  "Karim",   "Kévin",
+    "Laurent", "Ludovic",  "Mickaël", "Mohamed",   "Mourad",  "Nicolas", "Olivier",
+    "Pascal",  "Philippe", "Rachid",  "Sébastien", "Thierry", "Yannick",
 };
 static const char *const streets[] = {
     "rue des Lauriers",        "avenue de la Garrigue",  "chemin des Amandiers",
@@ -131,8 +131,8 @@ static const struct {
     int weight;
     bool qpv;
 } towns[] = {
-    {"13001", 30, true}, {"13117", 8, true},  {"13041", 5, true}, {"84089", 8, true},
-    {"13071", 5, false}, {"13015", 3, false}, {"13056", 1, true}, {"13077", 1, true},
+    {"13001", 30, true}, {"13117", 8, true},  {"13041", 5, true},  {"84089", 8, true},
+    {"13071", 5, false}, {"13015", 3, false}, {"13056", 1, true},  {"13077", 1, true},
     {"13040", 2, false}, {"13110", 2, false}, {"13113", 2, false}, {"13032", 2, false},
 };
 
@@ -220,8 +220,8 @@ static const char *draw_level(struct mg_demo_dice *dice)
 
 static const char *draw_prescriber(struct mg_demo_dice *dice)
 {
-    static const char *const prescribers[] = {"pole_emploi", "bme",           "ccas",
-                                              "caf",         "pole_insertion", "other"};
+    static const char *const prescribers[] = {"pole_emploi",    "bme",  "ccas", "caf",
+                                              "pole_insertion", "other"};
     static const int weights[] = {29, 19, 7, 23, 6, 16};
     return prescribers[mg_demo_weighted(dice, weights, COUNT(weights))];
 }
@@ -295,20 +295,29 @@ void mg_demo_colleague(struct mg_demo_dice *dice, char name[MG_DEMO_NAME_MAX])
 static const struct {
     const char *kind, *sector;
 } trades[] = {
-    {"Boulangerie", "boulangerie"},          {"Maçonnerie", "bâtiment"},
-    {"Façades", "bâtiment"},                 {"Transports", "logistique"},
-    {"Entrepôts", "logistique"},             {"Paysages", "espaces verts"},
-    {"Propreté", "nettoyage"},               {"Résidence", "aide à domicile"},
-    {"Traiteur", "restauration"},            {"Brasserie", "restauration"},
-    {"Primeurs", "commerce alimentaire"},    {"Ateliers", "industrie"},
-    {"Chaudronnerie", "industrie"},          {"Électricité", "bâtiment"},
-    {"Conserverie", "agroalimentaire"},      {"Recyclage", "environnement"},
-    {"Hôtel", "hôtellerie"},                 {"Services", "services aux entreprises"},
+    {"Boulangerie", "boulangerie"},
+    {"Maçonnerie", "bâtiment"},
+    {"Façades", "bâtiment"},
+    {"Transports", "logistique"},
+    {"Entrepôts", "logistique"},
+    {"Paysages", "espaces verts"},
+    {"Propreté", "nettoyage"},
+    {"Résidence", "aide à domicile"},
+    {"Traiteur", "restauration"},
+    {"Brasserie", "restauration"},
+    {"Primeurs", "commerce alimentaire"},
+    {"Ateliers", "industrie"},
+    {"Chaudronnerie", "industrie"},
+    {"Électricité", "bâtiment"},
+    {"Conserverie", "agroalimentaire"},
+    {"Recyclage", "environnement"},
+    {"Hôtel", "hôtellerie"},
+    {"Services", "services aux entreprises"},
 };
 static const char *const houses[] = {
-    "du Mistral",     "de la Sainte-Victoire", "des Alpilles",   "de l'Étang",  "du Lubéron",
-    "de la Nerthe",   "des Calanques",         "de la Durance",  "du Regagnas", "de Caronte",
-    "des Milles",     "de la Trévaresse",      "du Grand Vallat", "des Oliviers", "du Ponant",
+    "du Mistral",   "de la Sainte-Victoire", "des Alpilles",    "de l'Étang",   "du Lubéron",
+    "de la Nerthe", "des Calanques",         "de la Durance",   "du Regagnas",  "de Caronte",
+    "des Milles",   "de la Trévaresse",      "du Grand Vallat", "des Oliviers", "du Ponant",
 };
 
 /* The last digit of DIGITS that makes Luhn's sum a multiple of ten. */
@@ -330,7 +339,8 @@ void mg_demo_company(struct mg_demo_dice *dice, struct mg_demo_company *company)
                    PICK(dice, houses));
     company->sector = trades[trade].sector;
     for (int i = 0; i < 8; i++)
-        company->siret[i] = (char)('0' + (i == 0 ? mg_demo_between(dice, 3, 8) : mg_demo_draw(dice, 10)));
+        company->siret[i] =
+            (char)('0' + (i == 0 ? mg_demo_between(dice, 3, 8) : mg_demo_draw(dice, 10)));
     company->siret[8] = luhn_digit(company->siret, 8);
     memcpy(company->siret + 9, "0001", 4);
     company->siret[13] = luhn_digit(company->siret, 13);
@@ -340,20 +350,26 @@ void mg_demo_company(struct mg_demo_dice *dice, struct mg_demo_company *company)
 /* --- notes --- */
 
 static const char *const findings[] = {
-    "Se présente à l'heure, dossier complet, projet encore flou entre la restauration et l'entretien.",
-    "A passé deux entretiens d'embauche depuis notre dernier rendez-vous, sans suite pour le moment.",
+    "Se présente à l'heure, dossier complet, projet encore flou entre la restauration et "
+    "l'entretien.",
+    "A passé deux entretiens d'embauche depuis notre dernier rendez-vous, sans suite pour le "
+    "moment.",
     "La garde des deux enfants reste le premier obstacle : pas de place en crèche avant septembre.",
     "N'a plus de véhicule depuis le mois dernier ; le bus ne dessert pas la zone avant 7 heures.",
-    "Très motivé par l'immersion proposée, souhaite confirmer le métier avant d'entrer en formation.",
+    "Très motivé par l'immersion proposée, souhaite confirmer le métier avant d'entrer en "
+    "formation.",
     "Reprend confiance après l'atelier collectif ; a refait son CV seul et l'a déposé en agence.",
     "Situation d'hébergement précaire, la demande de logement social est en cours d'instruction.",
     "Suivi de soins commencé en mars, reprise d'activité possible à mi-temps selon le médecin.",
-    "Les dettes d'énergie sont étalées ; le rendez-vous avec la conseillère sociale a porté ses fruits.",
+    "Les dettes d'énergie sont étalées ; le rendez-vous avec la conseillère sociale a porté ses "
+    "fruits.",
     "Parle mieux français qu'à l'entrée, l'écrit demande encore un accompagnement.",
-    "A travaillé trois semaines en intérim sur la plateforme logistique ; l'employeur est satisfait.",
+    "A travaillé trois semaines en intérim sur la plateforme logistique ; l'employeur est "
+    "satisfait.",
     "Ne souhaite plus travailler de nuit, ce qui ferme une partie des offres de nettoyage.",
     "Maîtrise mal l'ordinateur : l'actualisation mensuelle est faite avec nous.",
-    "Découragement visible après le refus de la commission ; nous avons repris le parcours étape par étape.",
+    "Découragement visible après le refus de la commission ; nous avons repris le parcours étape "
+    "par étape.",
 };
 static const char *const actions[] = {
     "Avons préparé ensemble la lettre pour le chantier d'insertion.",

@@ -37,6 +37,13 @@ static void our_signals(sigset_t *mask)
 
 /* --- the directory --- */
 
+/* Empty when it does not fit, so that open() says what is wrong with it. */
+static void join_path(char out[PATH_MAX], const char *dir, const char *name)
+{
+    int len = snprintf(out, PATH_MAX, "%s/%s", dir, name);
+    if (len < 0 || len >= PATH_MAX) out[0] = '\0';
+}
+
 static bool is_empty(const char *path)
 {
     DIR *dir = opendir(path);
@@ -52,7 +59,8 @@ static mg_status make_kept(struct mg_demo_run *run, const char *keep, struct mg_
     if (mkdir(keep, 0700) != 0 && errno != EEXIST)
         return mg_fail(err, MG_FAILED, "%s cannot be made: %s", keep, strerror(errno));
     if (!is_empty(keep))
-        return mg_fail(err, MG_USAGE, "--keep takes a new or empty directory, and %s is neither", keep);
+        return mg_fail(err, MG_USAGE, "--keep takes a new or empty directory, and %s is neither",
+                       keep);
     if (realpath(keep, run->dir) == NULL)
         return mg_fail(err, MG_FAILED, "%s cannot be used: %s", keep, strerror(errno));
     run->keep = true;
@@ -88,10 +96,15 @@ mg_status mg_demo_run_open(struct mg_demo_run *run, const char *keep, struct mg_
     memset(run, 0, sizeof *run);
     our_signals(&mask);
     (void)sigprocmask(SIG_BLOCK, &mask, &run->mask_before);
+    (void)signal(SIGCHLD,
+                 SIG_DFL); /* whoever started us may ignore it, and children would vanish */
     mg_status status = find_programs(run, err);
     if (status == MG_OK)
         status = keep != NULL ? make_kept(run, keep, err) : make_temporary(run, err);
-    return status;
+    if (status != MG_OK) return status;
+    join_path(run->said, run->dir, "said");
+    if (mkdir(run->said, 0700) == 0) return MG_OK;
+    return mg_fail(err, MG_FAILED, "%s cannot be made: %s", run->said, strerror(errno));
 }
 
 static int remove_one(const char *path, const struct stat *info, int type, struct FTW *where)
@@ -136,22 +149,15 @@ static void fill_argv(const char **argv, const char *program, const char *const 
     argv[count] = NULL;
 }
 
-/* Cuts a path that does not fit, so that open() says what is wrong with it. */
-static void join_path(char out[PATH_MAX], const char *dir, const char *name)
-{
-    int len = snprintf(out, PATH_MAX, "%s/%s", dir, name);
-    if (len < 0 || len >= PATH_MAX) out[0] = '\0';
-}
-
 static struct mg_demo_child *new_child(struct mg_demo_run *run, const char *what)
 {
     struct mg_demo_child *child = mg_need(calloc(1, sizeof *child));
     char name[32];
     (void)snprintf(child->what, sizeof child->what, "%s", what);
     (void)snprintf(name, sizeof name, "%04d.out", ++run->count);
-    join_path(child->out, run->dir, name);
+    join_path(child->out, run->said, name);
     (void)snprintf(name, sizeof name, "%04d.err", run->count);
-    join_path(child->err, run->dir, name);
+    join_path(child->err, run->said, name);
     child->started = mg_demo_now();
     child->next = run->children;
     run->children = child;
@@ -159,8 +165,7 @@ static struct mg_demo_child *new_child(struct mg_demo_run *run, const char *what
 }
 
 mg_status mg_demo_start(struct mg_demo_run *run, const char *what, const char *program,
-                        const char *const *args, struct mg_demo_child **child,
-                        struct mg_error *err)
+                        const char *const *args, struct mg_demo_child **child, struct mg_error *err)
 {
     const char *argv[ARGS_MAX + 1];
     char path[PATH_MAX];
@@ -174,7 +179,8 @@ mg_status mg_demo_start(struct mg_demo_run *run, const char *what, const char *p
     if (new->pid < 0) {
         new->pid = 0;
         new->ended = true;
-        return mg_fail(err, MG_FAILED, "no process can be started for %s: %s", what, strerror(errno));
+        return mg_fail(err, MG_FAILED, "no process can be started for %s: %s", what,
+                       strerror(errno));
     }
     *child = new;
     return MG_OK;
@@ -187,7 +193,11 @@ static bool has_ended(struct mg_demo_child *child)
 {
     int state;
     if (child->ended) return true;
-    if (waitpid(child->pid, &state, WNOHANG) != child->pid) return false;
+    pid_t got = waitpid(child->pid, &state, WNOHANG);
+    if (got < 0)
+        state = W_EXITCODE(127, 0); /* not ours any more: nothing to wait for */
+    else if (got != child->pid)
+        return false;
     child->ended = true;
     child->seconds = mg_demo_now() - child->started;
     child->exit_status = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
@@ -222,7 +232,8 @@ mg_status mg_demo_wait(struct mg_demo_run *run, struct mg_demo_child *const *chi
     const struct mg_demo_child *running;
     while ((running = find_running(children, count)) != NULL) {
         if (mg_demo_now() > until)
-            return mg_fail(err, MG_FAILED, "%s has not ended after %d seconds", running->what, PATIENCE_S);
+            return mg_fail(err, MG_FAILED, "%s has not ended after %d seconds", running->what,
+                           PATIENCE_S);
         mg_status status = pause_ms(100, err);
         if (status != MG_OK) return status;
     }
@@ -280,8 +291,8 @@ mg_status mg_demo_expect(const struct mg_demo_child *child, int wanted, struct m
     char said[LINE_MAX_LEN];
     if (child->ended && child->exit_status == wanted) return MG_OK;
     last_line(child->err, said, sizeof said);
-    return mg_fail(err, MG_FAILED, "%s ended with status %d: %.400s", child->what, child->exit_status,
-                   said[0] == '\0' ? "it said nothing" : said);
+    return mg_fail(err, MG_FAILED, "%s ended with status %d: %.400s", child->what,
+                   child->exit_status, said[0] == '\0' ? "it said nothing" : said);
 }
 
 /* --- ending --- */
@@ -323,7 +334,8 @@ void mg_demo_run_close(struct mg_demo_run *run)
         run->children = child->next;
         free(child);
     }
-    if (run->dir[0] != '\0' && !run->keep) (void)nftw(run->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (run->dir[0] != '\0' && !run->keep)
+        (void)nftw(run->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     /* What was sent to us meanwhile has been obeyed: it must not end us now. */
     const struct timespec none = {.tv_sec = 0};
     sigset_t mask;

@@ -22,12 +22,13 @@ struct mg_demo_child {
     bool ended;
     int exit_status; /* 128 + the signal when one ended it */
     double started, seconds;
-    char what[128];  /* for sentences: "sync of sud" */
+    char what[128]; /* for sentences: "sync of sud" */
     char out[PATH_MAX], err[PATH_MAX];
 };
 
 struct mg_demo_run {
-    char dir[PATH_MAX];      /* everything is below it */
+    char dir[PATH_MAX];  /* everything is below it; empty when it could not be made */
+    char said[PATH_MAX]; /* in it: what every process printed */
     bool keep;
     char programs[PATH_MAX]; /* where maillage and maillaged are */
     struct mg_demo_child *children;
@@ -39,7 +40,8 @@ double mg_demo_now(void); /* seconds, monotonic */
 
 /* Makes the directory: KEEP, which must be new or empty, or a fresh temporary one when it is NULL.
  * mg_demo_run_close must follow, also after a failure. */
-mg_status mg_demo_run_open(struct mg_demo_run *run, const char *keep, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_demo_run_open(struct mg_demo_run *run, const char *keep,
+                           struct mg_error *err) MG_MUST_CHECK;
 /* Ends every process that is left, and removes the directory unless it was asked to stay. */
 void mg_demo_run_close(struct mg_demo_run *run);
 
@@ -63,6 +65,7 @@ mg_status mg_demo_wait_line(struct mg_demo_run *run, struct mg_demo_child *child
 void mg_demo_stop(struct mg_demo_run *run, struct mg_demo_child *child);
 
 /* MG_FAILED with what it said on stderr, unless it ended with WANTED. */
-mg_status mg_demo_expect(const struct mg_demo_child *child, int wanted, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_demo_expect(const struct mg_demo_child *child, int wanted,
+                         struct mg_error *err) MG_MUST_CHECK;
 
 #endif

@@ -83,7 +83,8 @@ static void tell_night(const struct mg_demo *demo, int night, const char *name)
 
 mg_status mg_demo_first_night(struct mg_demo *demo, struct mg_error *err)
 {
-    mg_demo_chapter(demo, "First night: all call the hub at once, then again for each other's news");
+    mg_demo_chapter(demo,
+                    "First night: all call the hub at once, then again for each other's news");
     mg_status status = round_of_calls(demo, 0, NULL, NULL, err);
     if (status == MG_OK) status = round_of_calls(demo, 0, NULL, NULL, err);
     if (status != MG_OK) return status;
@@ -94,7 +95,8 @@ mg_status mg_demo_first_night(struct mg_demo *demo, struct mg_error *err)
 /* --- whom the day is about --- */
 
 static mg_status pick(struct mg_demo *demo, const struct mg_demo_node *node, const char *sql,
-                      struct mg_demo_thing *thing, struct mg_demo_thing *child, struct mg_error *err)
+                      struct mg_demo_thing *thing, struct mg_demo_thing *child,
+                      struct mg_error *err)
 {
     json_t *row = NULL;
     mg_status status = mg_demo_row(demo, node, sql, &row, err);
@@ -117,22 +119,27 @@ static mg_status pick_cast(struct mg_demo *demo, struct mg_error *err)
         " ORDER BY birth_date, p.id LIMIT 1";
     static const char contracted[] =
         "SELECT p.id AS id, c.id AS child, " NAME " FROM participant p JOIN contract c"
-        " ON c.participant = p.id WHERE c.hours_month IS NOT NULL AND c.hours_month NOT IN (80, 120)"
+        " ON c.participant = p.id WHERE c.hours_month IS NOT NULL AND c.hours_month NOT IN (80, "
+        "120)"
         " ORDER BY birth_date, p.id LIMIT 1";
     static const char quiet[] =
         "SELECT p.id AS id, " NAME " FROM participant p ORDER BY birth_date DESC, p.id LIMIT 1";
     static const char offer[] =
         "SELECT o.id AS id, o.title || ' at ' || e.name AS name FROM job_offer o JOIN employer e"
-        " ON e.id = o.employer WHERE NOT EXISTS (SELECT 1 FROM placement p WHERE p.job_offer = o.id)"
+        " ON e.id = o.employer WHERE NOT EXISTS (SELECT 1 FROM placement p WHERE p.job_offer = "
+        "o.id)"
         " ORDER BY o.id LIMIT 1";
-    mg_status status = pick(demo, mg_demo_antenna(demo, "centre"), levelled, &demo->levelled, NULL, err);
+    mg_status status =
+        pick(demo, mg_demo_antenna(demo, "centre"), levelled, &demo->levelled, NULL, err);
     if (status == MG_OK)
         status = pick(demo, mg_demo_antenna(demo, "mdfj"), contracted, &demo->contracted,
                       &demo->contract, err);
     if (status == MG_OK)
-        status = pick(demo, mg_demo_antenna(demo, "cotes-trevaresse"), quiet, &demo->quiet, NULL, err);
+        status =
+            pick(demo, mg_demo_antenna(demo, "cotes-trevaresse"), quiet, &demo->quiet, NULL, err);
     if (status == MG_OK)
-        status = pick(demo, mg_demo_antenna(demo, "val-de-durance"), offer, &demo->offer, NULL, err);
+        status =
+            pick(demo, mg_demo_antenna(demo, "val-de-durance"), offer, &demo->offer, NULL, err);
     return status;
 }
 
@@ -144,9 +151,10 @@ static mg_status add_situation(struct mg_demo *demo, const struct mg_demo_node *
     char participant[64], end[32];
     (void)snprintf(participant, sizeof participant, "participant=%s", demo->levelled.id);
     (void)snprintf(end, sizeof end, "until=%s", until);
-    return mg_demo_do(demo, node,
-                      MG_ARGS("add", "situation", participant, "code=th", "since=" MG_DEMO_SINCE, end),
-                      NULL, err);
+    return mg_demo_do(
+        demo, node,
+        MG_ARGS("add", "situation", participant, "code=th", "since=" MG_DEMO_SINCE, end), NULL,
+        err);
 }
 
 static mg_status add_late_note(struct mg_demo *demo, const struct mg_demo_node *node,
@@ -154,10 +162,10 @@ static mg_status add_late_note(struct mg_demo *demo, const struct mg_demo_node *
 {
     char participant[64];
     (void)snprintf(participant, sizeof participant, "participant=%s", person->id);
-    return mg_demo_do(demo, node,
-                      MG_ARGS("add", "interview", participant, "held_on=2022-01-10",
-                              "note=" MG_DEMO_LATE_NOTE),
-                      NULL, err);
+    return mg_demo_do(
+        demo, node,
+        MG_ARGS("add", "interview", participant, "held_on=2022-01-10", "note=" MG_DEMO_LATE_NOTE),
+        NULL, err);
 }
 
 static mg_status hub_moves(struct mg_demo *demo, struct mg_error *err)
@@ -179,70 +187,76 @@ static mg_status hub_moves(struct mg_demo *demo, struct mg_error *err)
     mg_demo_say(demo, "hub: a new telephone number for %s", demo->quiet.name);
     if (status == MG_OK)
         status = mg_demo_do(demo, hub,
-                            MG_ARGS("set", "participant", demo->quiet.id, "phone=" MG_DEMO_PHONE), NULL,
-                            err);
+                            MG_ARGS("set", "participant", demo->quiet.id, "phone=" MG_DEMO_PHONE),
+                            NULL, err);
     return status;
 }
 
 static mg_status new_antenna_edits(struct mg_demo *demo, struct mg_error *err)
 {
     struct mg_demo_node *msp = mg_demo_antenna(demo, "msp-port-de-bouc");
-    mg_demo_say(demo, "msp-port-de-bouc: has a network in the morning, calls once, gets the dossier of"
-                      " %s,\n  and writes " MG_DEMO_NEW_HOURS " hours a month into the contract",
+    mg_demo_say(demo,
+                "msp-port-de-bouc: has a network in the morning, calls once, gets the dossier of"
+                " %s,\n  and writes " MG_DEMO_NEW_HOURS " hours a month into the contract",
                 demo->contracted.name);
     mg_status status = mg_demo_do(demo, msp, MG_ARGS("sync"), NULL, err);
     if (status == MG_OK)
-        status = mg_demo_do(demo, msp,
-                            MG_ARGS("set", "contract", demo->contract.id, "hours_month=" MG_DEMO_NEW_HOURS),
-                            NULL, err);
+        status = mg_demo_do(
+            demo, msp,
+            MG_ARGS("set", "contract", demo->contract.id, "hours_month=" MG_DEMO_NEW_HOURS), NULL,
+            err);
     return status;
 }
 
 static mg_status old_antennas_edit(struct mg_demo *demo, struct mg_error *err)
 {
-    struct mg_demo_node *centre = mg_demo_antenna(demo, "centre"), *mdfj = mg_demo_antenna(demo, "mdfj");
+    struct mg_demo_node *centre = mg_demo_antenna(demo, "centre"),
+                        *mdfj = mg_demo_antenna(demo, "mdfj");
     mg_demo_say(demo, "centre, which knows nothing of it: level " MG_DEMO_LATE_LEVEL
                       ", another end of the TH status, an interview");
-    mg_status status = mg_demo_do(demo, centre,
-                                  MG_ARGS("set", "participant", demo->levelled.id,
-                                          "level=" MG_DEMO_LATE_LEVEL),
-                                  NULL, err);
+    mg_status status = mg_demo_do(
+        demo, centre, MG_ARGS("set", "participant", demo->levelled.id, "level=" MG_DEMO_LATE_LEVEL),
+        NULL, err);
     if (status == MG_OK) status = add_situation(demo, centre, MG_DEMO_LATE_UNTIL, err);
     if (status == MG_OK) status = add_late_note(demo, centre, &demo->levelled, err);
-    mg_demo_say(demo, "mdfj, which does not either: " MG_DEMO_OLD_HOURS " hours in that contract, an interview");
+    mg_demo_say(demo, "mdfj, which does not either: " MG_DEMO_OLD_HOURS
+                      " hours in that contract, an interview");
     if (status == MG_OK)
-        status = mg_demo_do(demo, mdfj,
-                            MG_ARGS("set", "contract", demo->contract.id, "hours_month=" MG_DEMO_OLD_HOURS),
-                            NULL, err);
+        status = mg_demo_do(
+            demo, mdfj,
+            MG_ARGS("set", "contract", demo->contract.id, "hours_month=" MG_DEMO_OLD_HOURS), NULL,
+            err);
     if (status == MG_OK) status = add_late_note(demo, mdfj, &demo->contracted, err);
     mg_demo_say(demo, "cotes-trevaresse: a new address for %s", demo->quiet.name);
     if (status == MG_OK)
-        status = mg_demo_do(demo, mg_demo_antenna(demo, "cotes-trevaresse"),
-                            MG_ARGS("set", "participant", demo->quiet.id, "address=" MG_DEMO_ADDRESS),
-                            NULL, err);
+        status = mg_demo_do(
+            demo, mg_demo_antenna(demo, "cotes-trevaresse"),
+            MG_ARGS("set", "participant", demo->quiet.id, "address=" MG_DEMO_ADDRESS), NULL, err);
     return status;
 }
 
 static mg_status shared_rows(struct mg_demo *demo, struct mg_error *err)
 {
-    mg_demo_say(demo, "val-de-durance deletes the offer \"%s\"; haute-vallee-arc finds nine places for it",
-                demo->offer.name);
+    mg_demo_say(
+        demo, "val-de-durance deletes the offer \"%s\"; haute-vallee-arc finds nine places for it",
+        demo->offer.name);
     mg_status status = mg_demo_do(demo, mg_demo_antenna(demo, "val-de-durance"),
                                   MG_ARGS("remove", "job_offer", demo->offer.id), NULL, err);
     if (status == MG_OK)
         status = mg_demo_do(demo, mg_demo_antenna(demo, "haute-vallee-arc"),
                             MG_ARGS("set", "job_offer", demo->offer.id, "places=9"), NULL, err);
-    mg_demo_say(demo, "mdfj and mjs-saint-mitre both enter the company with the SIRET " MG_DEMO_SIRET);
+    mg_demo_say(demo,
+                "mdfj and mjs-saint-mitre both enter the company with the SIRET " MG_DEMO_SIRET);
     if (status == MG_OK)
         status = mg_demo_do(demo, mg_demo_antenna(demo, "mdfj"),
                             MG_ARGS("add", "employer", "name=Chantiers de Caronte",
                                     "siret=" MG_DEMO_SIRET, "sector=industrie"),
                             NULL, err);
     if (status == MG_OK)
-        status = mg_demo_do(demo, mg_demo_antenna(demo, "mjs-saint-mitre"),
-                            MG_ARGS("add", "employer", "name=Chantiers navals de Caronte",
-                                    "siret=" MG_DEMO_SIRET),
-                            NULL, err);
+        status = mg_demo_do(
+            demo, mg_demo_antenna(demo, "mjs-saint-mitre"),
+            MG_ARGS("add", "employer", "name=Chantiers navals de Caronte", "siret=" MG_DEMO_SIRET),
+            NULL, err);
     return status;
 }
 
@@ -275,7 +289,8 @@ static mg_status work(struct mg_demo *demo, struct mg_error *err)
         interviews += mg_demo_int(done, "interviews");
         json_decref(done);
     }
-    mg_demo_say(demo, "all: %lld interviews, each one saved where it is held", (long long)interviews);
+    mg_demo_say(demo, "all: %lld interviews, each one saved where it is held",
+                (long long)interviews);
     return status;
 }
 
@@ -293,8 +308,8 @@ mg_status mg_demo_day_offline(struct mg_demo *demo, struct mg_error *err)
 
 /* --- the second night --- */
 
-static mg_status read_waiting(struct mg_demo *demo, const struct mg_demo_node *node, int64_t *waiting,
-                              struct mg_error *err)
+static mg_status read_waiting(struct mg_demo *demo, const struct mg_demo_node *node,
+                              int64_t *waiting, struct mg_error *err)
 {
     json_t *standing = NULL;
     mg_status status = mg_demo_do(demo, node, MG_ARGS("status"), &standing, err);
@@ -308,9 +323,11 @@ static mg_status start_relay(struct mg_demo *demo, struct mg_demo_child **relay,
 {
     /* As slow as a country line, so that receipts come back before the cut. */
     const char *cut = demo->small ? "3000" : "22000";
-    mg_demo_say(demo, "the line of centre goes through a relay: 1 Mbit/s, and cut after %s bytes", cut);
-    mg_status status = mg_demo_start(&demo->run, "the relay", "maillage",
-                                     MG_ARGS("relay", "--to", demo->address, "--rate", "1000", "--cut-up", cut), relay, err);
+    mg_demo_say(demo, "the line of centre goes through a relay: 1 Mbit/s, and cut after %s bytes",
+                cut);
+    mg_status status = mg_demo_start(
+        &demo->run, "the relay", "maillage",
+        MG_ARGS("relay", "--to", demo->address, "--rate", "1000", "--cut-up", cut), relay, err);
     if (status == MG_OK)
         status = mg_demo_wait_line(&demo->run, *relay, "relay listening on ", address, size, err);
     return status;
@@ -325,8 +342,9 @@ static mg_status broken_night(struct mg_demo *demo, struct mg_demo_node *node, c
     if (status == MG_OK) status = round_of_calls(demo, 1, node, relay, err);
     if (status == MG_OK) status = read_waiting(demo, node, &demo->still_waited, err);
     if (status != MG_OK) return status;
-    mg_demo_say(demo, "%s: the line broke (exit status 4); of %lld waiting commits %lld have their receipt",
-                node->name, (long long)demo->waited, (long long)(demo->waited - demo->still_waited));
+    mg_demo_say(
+        demo, "%s: the line broke (exit status 4); of %lld waiting commits %lld have their receipt",
+        node->name, (long long)demo->waited, (long long)(demo->waited - demo->still_waited));
     status = mg_demo_begin(demo, node, MG_ARGS("sync", "--hub", relay), &again, err);
     if (status == MG_OK) status = mg_demo_wait(&demo->run, &again, 1, err);
     if (status == MG_OK) status = read_session(node, 1, again, err);
@@ -369,7 +387,8 @@ mg_status mg_demo_settle(struct mg_demo *demo, struct mg_error *err)
         listed = listed || (strcmp(mg_demo_text(conflict, "id"), demo->levelled.id) == 0 &&
                             strcmp(mg_demo_text(conflict, "column"), "level") == 0);
     }
-    mg_demo_check(demo, !listed, "the level that sud settled is off the hub's list too; %zu are left",
+    mg_demo_check(demo, !listed,
+                  "the level that sud settled is off the hub's list too; %zu are left",
                   json_array_size(left));
     json_decref(left);
     return mg_demo_check_digests(demo, err);

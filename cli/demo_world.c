@@ -38,8 +38,7 @@ struct mg_demo_node *mg_demo_antenna(struct mg_demo *demo, const char *name)
 }
 
 mg_status mg_demo_begin(struct mg_demo *demo, const struct mg_demo_node *node,
-                        const char *const *args, struct mg_demo_child **child,
-                        struct mg_error *err)
+                        const char *const *args, struct mg_demo_child **child, struct mg_error *err)
 {
     const char *all[ARGS_MAX] = {"--dir", node->dir, "--json"};
     char what[64];
@@ -57,8 +56,8 @@ mg_status mg_demo_read(const struct mg_demo_child *child, json_t **document, str
     return mg_fail(err, MG_FAILED, "%s printed no JSON document: %s", child->what, why.text);
 }
 
-mg_status mg_demo_do(struct mg_demo *demo, const struct mg_demo_node *node,
-                     const char *const *args, json_t **document, struct mg_error *err)
+mg_status mg_demo_do(struct mg_demo *demo, const struct mg_demo_node *node, const char *const *args,
+                     json_t **document, struct mg_error *err)
 {
     struct mg_demo_child *child;
     mg_status status = mg_demo_begin(demo, node, args, &child, err);
@@ -107,10 +106,13 @@ const char *mg_demo_text(const json_t *object, const char *key)
 static void place_node(struct mg_demo *demo, struct mg_demo_node *node, const char *code,
                        const char *name)
 {
+    char dir[PATH_MAX]; /* NODE is inside DEMO, and printing from an object into itself is undefined */
+    int len = snprintf(dir, sizeof dir, "%s/%s", demo->run.dir, name);
+    if (len < 0 || (size_t)len >= sizeof dir) len = 0;
+    memcpy(node->dir, dir, (size_t)len);
+    node->dir[len] = '\0';
     node->code = code;
     node->name = name;
-    int len = snprintf(node->dir, sizeof node->dir, "%s/%s", demo->run.dir, name);
-    if (len < 0 || (size_t)len >= sizeof node->dir) node->dir[0] = '\0';
 }
 
 static void place_nodes(struct mg_demo *demo)
@@ -126,8 +128,8 @@ static void place_nodes(struct mg_demo *demo)
     }
 }
 
-/* Two advisers for each antenna, and one person for companies: what a dossier's `referent` refers to.
- * Names from the lists hold no quote. */
+/* Two advisers for each antenna, and one person for companies: what a dossier's `referent` refers
+ * to. Names from the lists hold no quote. */
 static mg_status add_advisers(struct mg_demo *demo, struct mg_error *err)
 {
     static const struct {
@@ -150,7 +152,8 @@ static mg_status add_advisers(struct mg_demo *demo, struct mg_error *err)
         }
     }
     (void)fclose(text);
-    mg_status status = mg_demo_do(demo, &demo->hub, MG_ARGS("sql", "--write", mg_need(sql)), NULL, err);
+    mg_status status =
+        mg_demo_do(demo, &demo->hub, MG_ARGS("sql", "--write", mg_need(sql)), NULL, err);
     free(sql);
     return status;
 }
@@ -158,11 +161,13 @@ static mg_status add_advisers(struct mg_demo *demo, struct mg_error *err)
 static mg_status start_hub(struct mg_demo *demo, struct mg_error *err)
 {
     struct mg_demo_child *daemon = NULL;
-    mg_status status = mg_demo_do(demo, &demo->hub, MG_ARGS("hub", "init", "--name", "Métropole"), NULL, err);
+    mg_status status =
+        mg_demo_do(demo, &demo->hub, MG_ARGS("hub", "init", "--name", "Métropole"), NULL, err);
     if (status == MG_OK) status = add_advisers(demo, err);
     if (status == MG_OK)
-        status = mg_demo_start(&demo->run, "maillaged of the hub", "maillaged",
-                               MG_ARGS("--dir", demo->hub.dir, "--listen", "127.0.0.1:0"), &daemon, err);
+        status =
+            mg_demo_start(&demo->run, "maillaged of the hub", "maillaged",
+                          MG_ARGS("--dir", demo->hub.dir, "--listen", "127.0.0.1:0"), &daemon, err);
     if (status == MG_OK)
         status = mg_demo_wait_line(&demo->run, daemon, "listening on ", demo->address,
                                    sizeof demo->address, err);
@@ -180,7 +185,8 @@ static mg_status join(struct mg_demo *demo, const struct mg_demo_node *node,
                                           node->code, "--hub", demo->address),
                                   &invitation, err);
     if (status == MG_OK)
-        status = mg_demo_begin(demo, node, MG_ARGS("join", mg_demo_text(invitation, "code")), child, err);
+        status = mg_demo_begin(demo, node, MG_ARGS("join", mg_demo_text(invitation, "code")), child,
+                               err);
     json_decref(invitation);
     return status;
 }
@@ -202,7 +208,8 @@ static mg_status join_all(struct mg_demo *demo, struct mg_error *err)
         status = join(demo, &demo->antennas[i], &children[i], err);
     if (status == MG_OK) status = expect_all(demo, children, err);
     if (status == MG_OK)
-        mg_demo_say(demo, "%d antennas have joined, each with a one-time invitation for its own scope",
+        mg_demo_say(demo,
+                    "%d antennas have joined, each with a one-time invitation for its own scope",
                     MG_DEMO_ANTENNAS);
     return status;
 }
@@ -215,9 +222,9 @@ static mg_status start_fill(struct mg_demo *demo, const struct mg_demo_node *nod
     char seed[24], count[16];
     (void)snprintf(seed, sizeof seed, "%lld", (long long)demo->seed);
     (void)snprintf(count, sizeof count, "%d", node->dossiers);
-    return mg_demo_begin(demo, node,
-                         MG_ARGS("demo-fill", "--seed", seed, "--count", count, "--antenna", node->code),
-                         child, err);
+    return mg_demo_begin(
+        demo, node, MG_ARGS("demo-fill", "--seed", seed, "--count", count, "--antenna", node->code),
+        child, err);
 }
 
 static mg_status tell_fill(struct mg_demo *demo, struct mg_demo_child *const *children,
@@ -225,19 +232,21 @@ static mg_status tell_fill(struct mg_demo *demo, struct mg_demo_child *const *ch
 {
     mg_status status = MG_OK;
     int64_t dossiers = 0, rows = 0;
-    mg_demo_say(demo, "  %-18s %9s %11s %8s %8s", "antenna", "dossiers", "interviews", "rows", "seconds");
+    mg_demo_say(demo, "  %-18s %9s %11s %8s %8s", "antenna", "dossiers", "interviews", "rows",
+                "seconds");
     for (int i = 0; i < MG_DEMO_ANTENNAS && status == MG_OK; i++) {
         json_t *done = NULL;
         status = mg_demo_read(children[i], &done, err);
         mg_demo_say(demo, "  %-18s %9lld %11lld %8lld %8.2f", demo->antennas[i].name,
                     (long long)mg_demo_int(done, "dossiers"),
-                    (long long)mg_demo_int(done, "interviews"), (long long)mg_demo_int(done, "rows"),
-                    children[i]->seconds);
+                    (long long)mg_demo_int(done, "interviews"),
+                    (long long)mg_demo_int(done, "rows"), children[i]->seconds);
         dossiers += mg_demo_int(done, "dossiers");
         rows += mg_demo_int(done, "rows");
         json_decref(done);
     }
-    mg_demo_say(demo, "  %-18s %9lld %11s %8lld", "together", (long long)dossiers, "", (long long)rows);
+    mg_demo_say(demo, "  %-18s %9lld %11s %8lld", "together", (long long)dossiers, "",
+                (long long)rows);
     json_object_set_new(demo->summary, "dossiers", json_integer(dossiers));
     json_object_set_new(demo->summary, "rows", json_integer(rows));
     return status;

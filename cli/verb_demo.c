@@ -21,16 +21,16 @@ static mg_status play(struct mg_demo *demo, struct mg_error *err)
     if (status == MG_OK) status = mg_demo_check_all(demo, err);
     if (status == MG_OK) status = mg_demo_settle(demo, err);
     if (status == MG_OK && demo->failed > 0)
-        status = mg_fail(err, MG_FAILED, "%d of %d checks do not hold; the first: %.300s", demo->failed,
-                         demo->checks, demo->first_failure);
+        status = mg_fail(err, MG_FAILED, "%d of %d checks do not hold; the first: %.300s",
+                         demo->failed, demo->checks, demo->first_failure);
     return status;
 }
 
 static void tell_end(struct mg_demo *demo)
 {
     double seconds = mg_demo_now() - demo->started;
-    mg_demo_say(demo, "\n%d checks, %d failed; %d processes, %.1f seconds", demo->checks, demo->failed,
-                demo->run.count, seconds);
+    mg_demo_say(demo, "\n%d checks, %d failed; %d processes, %.1f seconds", demo->checks,
+                demo->failed, demo->run.count, seconds);
     if (demo->run.keep) mg_demo_say(demo, "everything is in %s", demo->run.dir);
     json_object_set_new(demo->summary, "failed", json_integer(demo->failed));
     json_object_set_new(demo->summary, "seconds", json_real(seconds));
@@ -49,8 +49,10 @@ mg_status mg_verb_demo(struct mg_cli *cli, const struct mg_args *args, struct mg
         json_object_set_new(demo->summary, "seed", json_integer(demo->seed));
         json_object_set_new(demo->summary, "checks", json_array());
         status = mg_demo_run_open(&demo->run, mg_args_option(args, "--keep"), err);
-        if (status == MG_OK) status = play(demo, err);
-        tell_end(demo);
+        if (status == MG_OK) {
+            status = play(demo, err);
+            tell_end(demo);
+        }
         mg_demo_run_close(&demo->run);
     }
     if (cli->json && json_object_get(demo->summary, "seconds") != NULL)

@@ -43,7 +43,8 @@ mg_status mg_verb_demo_fill(struct mg_cli *cli, const struct mg_args *args, stru
     mg_status status = mg_args_number(args, "--seed", INT64_MAX, &seed, err);
     if (status == MG_OK) status = mg_args_number(args, "--count", DOSSIERS_MAX, &count, err);
     if (status == MG_OK && !is_antenna(antenna))
-        status = mg_fail(err, MG_USAGE, "--antenna is one of `maillage list antenna`, not %s", antenna);
+        status =
+            mg_fail(err, MG_USAGE, "--antenna is one of `maillage list antenna`, not %s", antenna);
     if (status == MG_OK) status = mg_cli_open(cli, err);
     if (status != MG_OK) return status;
 

@@ -213,6 +213,13 @@ mg_status mg_batch_row_read(struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_
     return MG_OK;
 }
 
+static void number_stub(struct mg_stub *stub, struct mg_mark number)
+{
+    for (int i = 0; i < stub->number_count; i++)
+        if (stub->numbers[i].history == number.history && stub->numbers[i].n == number.n) return;
+    if (stub->number_count < MG_NUMBERS_MAX) stub->numbers[stub->number_count++] = number;
+}
+
 static mg_status add_number(struct mg_conn *conn, int64_t ord, struct mg_mark number, struct mg_error *err)
 {
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NUMBER_ADD);
@@ -223,10 +230,33 @@ static mg_status add_number(struct mg_conn *conn, int64_t ord, struct mg_mark nu
     struct mg_stub *stub;
     if (status == MG_OK) status = mg_stub_get(conn, ord, &stub, err);
     if (status != MG_OK) return status;
-    for (int i = 0; i < stub->number_count; i++)
-        if (stub->numbers[i].history == number.history && stub->numbers[i].n == number.n) return MG_OK;
-    if (stub->number_count < MG_NUMBERS_MAX) stub->numbers[stub->number_count++] = number;
+    number_stub(stub, number);
     return MG_OK;
+}
+
+static mg_status number_by_receipt(struct mg_conn *conn, const struct mg_batch *batch, const struct mg_receipt *receipt, struct mg_stub *stub,
+                                   struct mg_error *err)
+{
+    struct mg_mark number = {0, receipt->first_n + (stub->seq - batch->first_seq)};
+    mg_status status = mg_history_find(conn, receipt->history, &number.history, err);
+    if (status == MG_OK) number_stub(stub, number);
+    return status;
+}
+
+mg_status mg_batch_number(struct mg_conn *conn, const struct mg_batch *batch, struct mg_stub *stub, struct mg_error *err)
+{
+    struct mg_mp_reader in;
+    mg_status status = MG_OK;
+    if (batch->receipt.history != 0) status = number_by_receipt(conn, batch, &batch->receipt, stub, err);
+    if (batch->earlier.len == 0) return status;
+    mg_mp_read(&in, batch->earlier.data, batch->earlier.len);
+    for (uint32_t i = mg_mp_get_array(&in, EARLIER_MAX); status == MG_OK && i > 0; i--) {
+        struct mg_receipt receipt;
+        mg_receipt_read(&in, &receipt);
+        if (in.error != NULL) break;
+        status = number_by_receipt(conn, batch, &receipt, stub, err);
+    }
+    return status;
 }
 
 /* What the log says of a commit's number, before a receipt changes it. */
@@ -258,7 +288,7 @@ static mg_status set_number(struct mg_conn *conn, const struct numbered *at, str
     sqlite3_bind_int64(stmt, 5, refused ? at->flags | 1 : at->flags);
     status = mg_run(conn, stmt, err);
     stub->hub_time = hub_time;
-    if (!had) stub->numbers[stub->number_count++] = number;
+    if (!had) number_stub(stub, number);
     if (mg_effective_ms(stub) != before) *choose_again = true;
     return status;
 }

@@ -341,6 +341,9 @@ bool mg_batch_head(const struct mg_batch *batch, const char *scope, uint64_t *se
  * number; one that had a number of another history keeps that too. COMPLETE: all are in the log. */
 mg_status mg_batch_keep(struct mg_store *store, struct mg_conn *conn, const struct mg_batch *batch, uint32_t author,
                         bool complete, bool *choose_again, struct mg_error *err) MG_MUST_CHECK;
+/* The numbers that BATCH's receipts give a commit, in STUB before it is merged: a commit that had seen
+ * it may be here already when a restored hub numbers it again. mg_batch_keep writes them down. */
+mg_status mg_batch_number(struct mg_conn *conn, const struct mg_batch *batch, struct mg_stub *stub, struct mg_error *err) MG_MUST_CHECK;
 /* A row of mg_batch as read by BATCH_AT, BATCH_AFTER, BATCH_LOST; borrowed until the next step. */
 struct mg_batch_row {
     int64_t b;

@@ -276,6 +276,7 @@ static mg_status sequence_one(struct sequencing *s, const struct mg_commit *comm
     if (allowed == MG_OK) {
         status = mg_apply_save(s->store, err);
         if (status == MG_OK) status = mg_log_append(conn, &record, &stub, err);
+        if (status == MG_OK) status = mg_batch_number(conn, s->batch, stub, err);
         if (status != MG_OK) return status;
         allowed = mg_apply_body(s->store, conn, stub, true, commit->body, scope, &reason);
         if (allowed == MG_OK) status = mg_apply_release(s->store, err);

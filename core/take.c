@@ -99,6 +99,8 @@ mg_status mg_commit_take(struct mg_store *store, struct mg_conn *conn, uint32_t 
     struct mg_log_record record = {.author = author, .scope = scope, .commit = commit, .hash = hash, .refused = refused};
     status = log_it(conn, &record, known_ord, refused ? FLAG_REFUSED : 0, &stub, err);
     if (status != MG_OK || refused) return status == MG_OK ? mg_apply_release(store, err) : status;
+    status = mg_batch_number(conn, batch, stub, err);
+    if (status != MG_OK) return status;
     mg_status applied = mg_commit_allowed(store, by, commit, &reason);
     if (applied == MG_OK) applied = mg_apply_body(store, conn, stub, commit->has_salt, commit->body, scope, &reason);
     if (applied == MG_OK) return mg_apply_release(store, err);

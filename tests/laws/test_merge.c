@@ -83,12 +83,16 @@ static bool writes(const struct event *e, int cell)
     return false;
 }
 
-static struct mg_value integer(int64_t number) { return (struct mg_value){.kind = MG_INT, .integer = number}; }
+static struct mg_value integer(int64_t number)
+{
+    return (struct mg_value){.kind = MG_INT, .integer = number};
+}
 
 static void apply(struct mg_row *row, const struct mg_lineage *of, const struct event *e)
 {
     if (e->op == OP_DELETE) mg_row_delete(row, of, &e->stub);
-    if (writes(e, MG_PRESENCE)) mg_row_write(row, of, MG_PRESENCE, &e->stub, (struct mg_value){.kind = MG_NULL});
+    if (writes(e, MG_PRESENCE))
+        mg_row_write(row, of, MG_PRESENCE, &e->stub, (struct mg_value){.kind = MG_NULL});
     for (int c = 0; c < COLUMNS; c++)
         if (writes(e, c)) mg_row_write(row, of, c, &e->stub, integer(e->values[c]));
 }
@@ -103,7 +107,10 @@ struct verdict {
     bool alive, visible, conflict[COLUMNS], row_conflict;
 };
 
-static int cell_of(int index) { return index == COLUMNS ? MG_PRESENCE : index; }
+static int cell_of(int index)
+{
+    return index == COLUMNS ? MG_PRESENCE : index;
+}
 
 typedef bool (*has_seen)(const void *context, int a, int b);
 
@@ -136,8 +143,8 @@ static bool beats(const struct mg_lineage *of, int cell, const struct event *a, 
 }
 
 /* Commits LIST[0..COUNT) on ROW by the definition above. */
-static void define(const struct mg_lineage *of, const struct event *events, const int *list, int count, int row, has_seen seen,
-                   const void *context, struct verdict *out)
+static void define(const struct mg_lineage *of, const struct event *events, const int *list, int count,
+                   int row, has_seen seen, const void *context, struct verdict *out)
 {
     memset(out, 0, sizeof *out);
     for (int c = 0; c <= COLUMNS; c++) {
@@ -146,7 +153,8 @@ static void define(const struct mg_lineage *of, const struct event *events, cons
             const struct event *e = &events[list[i]];
             bool stays = e->row == row && writes(e, cell_of(c));
             for (int k = 0; stays && k < count; k++)
-                stays = events[list[k]].row != row || !writes(&events[list[k]], cell_of(c)) || !seen(context, list[k], list[i]);
+                stays = events[list[k]].row != row || !writes(&events[list[k]], cell_of(c)) ||
+                        !seen(context, list[k], list[i]);
             if (!stays) continue;
             out->siblings[c] |= UINT64_C(1) << events[list[i]].bit;
             if (out->shown[c] < 0 || beats(of, c, e, &events[out->shown[c]])) out->shown[c] = list[i];
@@ -176,8 +184,9 @@ static void define(const struct mg_lineage *of, const struct event *events, cons
     out->row_conflict = out->visible && deletes > 0;
     for (int c = 0; c < COLUMNS; c++)
         for (int i = 0; i < count; i++)
-            if (columns[c].policy == MG_POLICY_REVIEW && (out->siblings[c] >> events[list[i]].bit & 1) && out->shown[c] >= 0 &&
-                events[list[i]].row == row && writes(&events[list[i]], c) && events[list[i]].values[c] != events[out->shown[c]].values[c])
+            if (columns[c].policy == MG_POLICY_REVIEW && (out->siblings[c] >> events[list[i]].bit & 1) &&
+                out->shown[c] >= 0 && events[list[i]].row == row && writes(&events[list[i]], c) &&
+                events[list[i]].values[c] != events[out->shown[c]].values[c])
                 out->conflict[c] = true;
 }
 
@@ -220,7 +229,8 @@ static bool add_once(uint64_t *set, const struct event *events, const struct mg_
     return !twice;
 }
 
-static bool has_become(const struct state *s, const struct mg_lineage *of, const struct event *events, const struct verdict *want)
+static bool has_become(const struct state *s, const struct mg_lineage *of, const struct event *events,
+                       const struct verdict *want)
 {
     uint64_t sets[COLUMNS + 1] = {0}, deletes = 0;
     for (int c = 0; c <= COLUMNS; c++) {
@@ -228,13 +238,16 @@ static bool has_become(const struct state *s, const struct mg_lineage *of, const
         if ((by == NULL) != (want->shown[c] < 0)) return false;
         if (by == NULL) continue;
         if (by->ord != want->shown[c] || !add_once(&sets[c], events, by)) return false;
-        if (c < COLUMNS && (s->row.values[c].kind != MG_INT || s->row.values[c].integer != events[by->ord].values[c])) return false;
+        if (c < COLUMNS &&
+            (s->row.values[c].kind != MG_INT || s->row.values[c].integer != events[by->ord].values[c]))
+            return false;
     }
     for (int i = 0; i < s->row.sibling_count; i++) {
         const struct mg_sibling *at = &s->row.siblings[i];
         int c = at->cell == MG_PRESENCE ? COLUMNS : at->cell;
         if (!add_once(&sets[c], events, at->by)) return false;
-        if (c < COLUMNS && (at->value.kind != MG_INT || at->value.integer != events[at->by->ord].values[c])) return false;
+        if (c < COLUMNS && (at->value.kind != MG_INT || at->value.integer != events[at->by->ord].values[c]))
+            return false;
     }
     for (int i = 0; i < s->row.delete_count; i++)
         if (!add_once(&deletes, events, s->row.deletes[i])) return false;
@@ -249,9 +262,11 @@ static bool has_become(const struct state *s, const struct mg_lineage *of, const
 static void join(struct state *into, const struct mg_lineage *of, const struct state *from)
 {
     for (int c = 0; c <= COLUMNS; c++)
-        if (from->row.by[cell_of(c)] != NULL) mg_row_write(&into->row, of, cell_of(c), from->row.by[cell_of(c)], from->row.values[cell_of(c)]);
+        if (from->row.by[cell_of(c)] != NULL)
+            mg_row_write(&into->row, of, cell_of(c), from->row.by[cell_of(c)], from->row.values[cell_of(c)]);
     for (int i = 0; i < from->row.sibling_count; i++)
-        mg_row_write(&into->row, of, from->row.siblings[i].cell, from->row.siblings[i].by, from->row.siblings[i].value);
+        mg_row_write(&into->row, of, from->row.siblings[i].cell, from->row.siblings[i].by,
+                     from->row.siblings[i].value);
     for (int i = 0; i < from->row.delete_count; i++) mg_row_delete(&into->row, of, from->row.deletes[i]);
 }
 
@@ -272,8 +287,8 @@ static long shapes_played;
 
 struct play {
     struct shape shape;
-    uint32_t hub;          /* commits that have a number */
-    uint32_t held[NODES];  /* what each node holds */
+    uint32_t hub;         /* commits that have a number */
+    uint32_t held[NODES]; /* what each node holds */
     uint64_t cursor[NODES], numbers;
     uint64_t seqs[NODES];
 };
@@ -313,7 +328,8 @@ static void least_key(const struct shape *s, int *order, int placed, uint8_t key
         int node = s->node[order[i]];
         if (names[node] == 0) names[node] = ++named;
         mine[2 * i] = (uint8_t)names[node];
-        for (int k = 0; k < s->count; k++) mine[2 * i + 1] |= (uint8_t)((s->seen[order[i]] >> order[k] & 1) << k);
+        for (int k = 0; k < s->count; k++)
+            mine[2 * i + 1] |= (uint8_t)((s->seen[order[i]] >> order[k] & 1) << k);
     }
     if (memcmp(mine, key, sizeof mine) < 0) memcpy(key, mine, sizeof mine);
 }
@@ -326,7 +342,8 @@ static void keep_shape(const struct play *played)
     shapes_played++;
     for (int i = 0; i < s->count; i++)
         for (int k = 0; k < s->count; k++)
-            if (mg_saw(&lineage, &s->stubs[i], &s->stubs[k]) != (s->seen[i] >> k & 1)) fail_msg("mg_saw says otherwise than what happened");
+            if (mg_saw(&lineage, &s->stubs[i], &s->stubs[k]) != (s->seen[i] >> k & 1))
+                fail_msg("mg_saw says otherwise than what happened");
     int order[COMMITS];
     memset(s->key, 0xff, sizeof s->key);
     least_key(s, order, 0, s->key);
@@ -349,7 +366,7 @@ static void play_on(const struct play *before, int length, int nodes_known)
             uint32_t pushers = choice > 0 ? (uint32_t)choice - 1 : 0;
             for (int other = 0; choice > 0 && other < NODES; other++) {
                 if (!(pushers >> other & 1)) continue;
-                new &= other != node && owes(&p, other);
+                new &= other != node &&owes(&p, other);
                 push(&p, other);
             }
             if (!new) continue;
@@ -393,12 +410,16 @@ static int forget_shapes(void **state)
     return 0;
 }
 
-static bool in_shape(const void *context, int a, int b) { return ((const struct shape *)context)->seen[a] >> b & 1; }
+static bool in_shape(const void *context, int a, int b)
+{
+    return ((const struct shape *)context)->seen[a] >> b & 1;
+}
 
 /* Clocks, values and policies go through their combinations as histories go by. */
 static void dress(struct event *events, const struct shape *shape, unsigned turn)
 {
-    static const enum mg_policy policies[] = {MG_POLICY_REVIEW, MG_POLICY_LATEST, MG_POLICY_MAX, MG_POLICY_MIN, MG_POLICY_IMMUTABLE};
+    static const enum mg_policy policies[] = {MG_POLICY_REVIEW, MG_POLICY_LATEST, MG_POLICY_MAX,
+                                              MG_POLICY_MIN, MG_POLICY_IMMUTABLE};
     columns[0].policy = policies[turn % 5];
     columns[1].policy = policies[turn / 5 % 5];
     unsigned clock = turn % 3, salt = turn * 2654435761u >> 8;
@@ -417,9 +438,10 @@ static void complain(const char *what, const struct event *events, int count, ui
 {
     static const char *const names[] = {"insert", "write a", "write b", "delete", "keep"};
     for (int i = 0; i < count; i++)
-        print_error("commit %d: node %u seq %llu row %d %s, seen %llu, number %llu\n", i, events[i].stub.author,
-                    (unsigned long long)events[i].stub.seq, events[i].row, names[events[i].op],
-                    (unsigned long long)events[i].stub.seen[0].n, (unsigned long long)events[i].stub.numbers[0].n);
+        print_error("commit %d: node %u seq %llu row %d %s, seen %llu, number %llu\n", i,
+                    events[i].stub.author, (unsigned long long)events[i].stub.seq, events[i].row,
+                    names[events[i].op], (unsigned long long)events[i].stub.seen[0].n,
+                    (unsigned long long)events[i].stub.numbers[0].n);
     fail_msg("%s: the commits in set %x, then %d", what, set, x);
 }
 
@@ -441,13 +463,15 @@ static void check_row(const struct event *events, const struct shape *shape, int
             struct state *s = k == 0 ? &states[set] : &again;
             state_copy(s, &states[set & ~(UINT32_C(1) << list[k])]);
             if (events[list[k]].row == row) apply(&s->row, &lineage, &events[list[k]]);
-            if (!has_become(s, &lineage, events, &want)) complain("an order matters", events, count, set, list[k]);
+            if (!has_become(s, &lineage, events, &want))
+                complain("an order matters", events, count, set, list[k]);
         }
         for (int k = 0; k < members && (every_split || set == full); k++) {
             if (events[list[k]].row != row) continue;
             state_copy(&again, &states[set]);
             apply(&again.row, &lineage, &events[list[k]]);
-            if (!has_become(&again, &lineage, events, &want)) complain("twice is not once", events, count, set, list[k]);
+            if (!has_become(&again, &lineage, events, &want))
+                complain("twice is not once", events, count, set, list[k]);
         }
     }
     for (uint32_t half = 0; half <= full; half++) {
@@ -456,7 +480,8 @@ static void check_row(const struct event *events, const struct shape *shape, int
             if (every_split || shared == 0) {
                 state_copy(&again, &states[half]);
                 join(&again, &lineage, &states[rest | shared]);
-                if (!has_become(&again, &lineage, events, &want)) complain("joining two halves differs", events, count, half, -1);
+                if (!has_become(&again, &lineage, events, &want))
+                    complain("joining two halves differs", events, count, half, -1);
             }
             if (shared == 0) break;
         }
@@ -510,7 +535,8 @@ static void every_history_of_four_commits_on_two_rows(void **state)
 static void every_history_of_five_commits_on_one_row(void **state)
 {
     (void)state;
-    print_message("%ld histories of %d shapes (%ld played)\n", check_all(COMMITS, 1, false), shape_count[COMMITS], shapes_played);
+    print_message("%ld histories of %d shapes (%ld played)\n", check_all(COMMITS, 1, false),
+                  shape_count[COMMITS], shapes_played);
 }
 
 /* --- large histories from a seed --- */
@@ -528,7 +554,10 @@ static uint64_t chance(void)
     return x ^ x >> 31;
 }
 
-static int below(int n) { return (int)(chance() % (uint64_t)n); }
+static int below(int n)
+{
+    return (int)(chance() % (uint64_t)n);
+}
 
 struct big {
     struct event events[BIG_COMMITS];
@@ -545,7 +574,10 @@ struct big_node {
     uint32_t author;
 };
 
-static bool in_big(const void *context, int a, int b) { return ((const struct big *)context)->seen[a][b]; }
+static bool in_big(const void *context, int a, int b)
+{
+    return ((const struct big *)context)->seen[a][b];
+}
 
 /* Pulls may stop half way, pushes may not be followed by a pull, a node may open a new incarnation. */
 static void play_big(struct big *big)
@@ -570,7 +602,10 @@ static void play_big(struct big *big)
         }
         if (what < 5) {
             for (int k = 0; k < i; k++) {
-                if (!node->held[k] || big->authors[big->events[k].stub.author].node[0] != big->authors[node->author].node[0] || node->pushed[k]) continue;
+                if (!node->held[k] ||
+                    big->authors[big->events[k].stub.author].node[0] != big->authors[node->author].node[0] ||
+                    node->pushed[k])
+                    continue;
                 node->pushed[k] = true;
                 big->by_number[++numbers] = k;
                 big->events[k].stub.numbers[0] = (struct mg_mark){1, numbers};
@@ -583,7 +618,8 @@ static void play_big(struct big *big)
         }
         struct event *e = &big->events[i];
         memcpy(big->seen[i], node->held, sizeof node->held);
-        e->stub = (struct mg_stub){.ord = i, .author = node->author, .seq = ++node->seq, .seen_count = node->cursor > 0};
+        e->stub = (struct mg_stub){
+            .ord = i, .author = node->author, .seq = ++node->seq, .seen_count = node->cursor > 0};
         e->stub.seen[0] = (struct mg_mark){1, node->cursor};
         e->stub.hlc = (1000 + chance() % 50) << 16;
         e->stub.hub_time = below(2) * (1000 + below(50));
@@ -608,7 +644,8 @@ static void large_histories_in_any_order(void **state)
     static struct state now;
     static struct verdict want[BIG_ROWS];
     const char *asked = getenv("MAILLAGE_SEED");
-    for (uint64_t seed = asked != NULL ? strtoull(asked, NULL, 10) : 1, end = seed + (asked != NULL ? 1 : 8); seed < end; seed++) {
+    for (uint64_t seed = asked != NULL ? strtoull(asked, NULL, 10) : 1, end = seed + (asked != NULL ? 1 : 8);
+         seed < end; seed++) {
         int list[BIG_COMMITS];
         chance_state = seed;
         columns[0].policy = (enum mg_policy)(seed % 5);
@@ -618,9 +655,11 @@ static void large_histories_in_any_order(void **state)
             list[i] = i;
             for (int k = 0; k < BIG_COMMITS; k++)
                 if (mg_saw(&big.lineage, &big.events[i].stub, &big.events[k].stub) != big.seen[i][k])
-                    fail_msg("MAILLAGE_SEED=%llu: mg_saw is wrong about commits %d and %d", (unsigned long long)seed, i, k);
+                    fail_msg("MAILLAGE_SEED=%llu: mg_saw is wrong about commits %d and %d",
+                             (unsigned long long)seed, i, k);
         }
-        for (int row = 0; row < BIG_ROWS; row++) define(&big.lineage, big.events, list, BIG_COMMITS, row, in_big, &big, &want[row]);
+        for (int row = 0; row < BIG_ROWS; row++)
+            define(&big.lineage, big.events, list, BIG_COMMITS, row, in_big, &big, &want[row]);
         for (int order = 0; order < BIG_ORDERS; order++) {
             for (int i = BIG_COMMITS - 1; i > 0; i--) {
                 int k = below(i + 1), swap = list[i];
@@ -636,7 +675,8 @@ static void large_histories_in_any_order(void **state)
                     if (earlier->row == row) apply(&now.row, &big.lineage, earlier); /* comes again */
                 }
                 if (!has_become(&now, &big.lineage, big.events, &want[row]))
-                    fail_msg("MAILLAGE_SEED=%llu: order %d gives another row %d", (unsigned long long)seed, order, row);
+                    fail_msg("MAILLAGE_SEED=%llu: order %d gives another row %d", (unsigned long long)seed,
+                             order, row);
             }
         }
     }
@@ -645,7 +685,8 @@ static void large_histories_in_any_order(void **state)
 /* --- which one is shown --- */
 
 /* Three concurrent writes of column a: claimed and received at these times (0: no receipt). */
-static int64_t shown_of(enum mg_policy policy, const int64_t values[3], const int64_t claimed[3], const int64_t received[3])
+static int64_t shown_of(enum mg_policy policy, const int64_t values[3], const int64_t claimed[3],
+                        const int64_t received[3])
 {
     struct mg_stub stubs[3];
     int64_t shown = INT64_MIN;
@@ -656,7 +697,11 @@ static int64_t shown_of(enum mg_policy policy, const int64_t values[3], const in
         state_init(s);
         for (int i = 0; i < 3; i++) {
             int at = orders[o][i];
-            stubs[at] = (struct mg_stub){.ord = at, .author = (uint32_t)at + 1, .seq = 1, .hlc = (uint64_t)claimed[at] << 16, .hub_time = received[at]};
+            stubs[at] = (struct mg_stub){.ord = at,
+                                         .author = (uint32_t)at + 1,
+                                         .seq = 1,
+                                         .hlc = (uint64_t)claimed[at] << 16,
+                                         .hub_time = received[at]};
             mg_row_write(&s->row, &lineage, 0, &stubs[at], integer(values[at]));
         }
         assert_int_equal(s->row.sibling_count, 2);
@@ -676,16 +721,18 @@ static void policies_choose_what_is_shown(void **state)
     assert_int_equal(shown_of(MG_POLICY_IMMUTABLE, values, times, none), 30); /* the first */
     assert_int_equal(shown_of(MG_POLICY_MAX, values, times, none), 30);
     assert_int_equal(shown_of(MG_POLICY_MIN, values, times, none), 10);
-    assert_int_equal(shown_of(MG_POLICY_LATEST, values, same, none), 20); /* the greatest dot */
+    assert_int_equal(shown_of(MG_POLICY_LATEST, values, same, none), 20);    /* the greatest dot */
     assert_int_equal(shown_of(MG_POLICY_IMMUTABLE, values, same, none), 30); /* the least */
 }
 
 static void a_clock_that_runs_ahead_gains_nothing(void **state)
 {
     (void)state;
-    const int64_t values[] = {20, 30, 10}, ahead[] = {2, 900, 3}, received[] = {4, 1, 5}, late[] = {800, 900, 1000};
+    const int64_t values[] = {20, 30, 10}, ahead[] = {2, 900, 3}, received[] = {4, 1, 5},
+                  late[] = {800, 900, 1000};
     assert_int_equal(shown_of(MG_POLICY_LATEST, values, ahead, received), 10); /* 900, but received at 1 */
-    assert_int_equal(shown_of(MG_POLICY_LATEST, values, ahead, late), 30);     /* received later than claimed: the claim holds */
+    assert_int_equal(shown_of(MG_POLICY_LATEST, values, ahead, late),
+                     30); /* received later than claimed: the claim holds */
     const int64_t none[] = {0, 0, 0};
     assert_int_equal(shown_of(MG_POLICY_LATEST, values, ahead, none), 30);
 }
@@ -711,7 +758,8 @@ static void a_receipt_makes_the_choice_again(void **state)
 static void equal_values_are_no_conflict(void **state)
 {
     (void)state;
-    struct mg_stub one = {.ord = 0, .author = 1, .seq = 1}, other = {.ord = 1, .author = 2, .seq = 1}, third = {.ord = 2, .author = 3, .seq = 1};
+    struct mg_stub one = {.ord = 0, .author = 1, .seq = 1}, other = {.ord = 1, .author = 2, .seq = 1},
+                   third = {.ord = 2, .author = 3, .seq = 1};
     columns[0].policy = MG_POLICY_REVIEW;
     state_init(&again);
     mg_row_write(&again.row, &lineage, 0, &one, integer(1));
@@ -728,10 +776,16 @@ static void values_have_one_order(void **state)
 {
     (void)state;
     const struct mg_value rising[] = {
-        {.kind = MG_NULL}, {.kind = MG_INT, .integer = INT64_MIN}, {.kind = MG_INT, .integer = -1}, {.kind = MG_INT, .integer = INT64_MAX},
-        {.kind = MG_TEXT, .data = NULL, .len = 0}, {.kind = MG_TEXT, .data = (const uint8_t *)"a", .len = 1},
-        {.kind = MG_TEXT, .data = (const uint8_t *)"ab", .len = 2}, {.kind = MG_TEXT, .data = (const uint8_t *)"b", .len = 1},
-        {.kind = MG_TEXT, .data = (const uint8_t *)"\xc3\xa9", .len = 2}, {.kind = MG_BLOB, .data = (const uint8_t *)"", .len = 0},
+        {.kind = MG_NULL},
+        {.kind = MG_INT, .integer = INT64_MIN},
+        {.kind = MG_INT, .integer = -1},
+        {.kind = MG_INT, .integer = INT64_MAX},
+        {.kind = MG_TEXT, .data = NULL, .len = 0},
+        {.kind = MG_TEXT, .data = (const uint8_t *)"a", .len = 1},
+        {.kind = MG_TEXT, .data = (const uint8_t *)"ab", .len = 2},
+        {.kind = MG_TEXT, .data = (const uint8_t *)"b", .len = 1},
+        {.kind = MG_TEXT, .data = (const uint8_t *)"\xc3\xa9", .len = 2},
+        {.kind = MG_BLOB, .data = (const uint8_t *)"", .len = 0},
         {.kind = MG_BLOB, .data = (const uint8_t *)"\0", .len = 1},
     };
     int count = (int)(sizeof rising / sizeof *rising);

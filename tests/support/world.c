@@ -14,12 +14,12 @@
 
 enum { ROUNDS = 3 };
 
-#define must(call)                                                                                \
-    do {                                                                                          \
-        struct mg_error must_err = {""};                                                          \
-        struct mg_error *err = &must_err;                                                         \
-        mg_status must_status = (call);                                                           \
-        if (must_status != MG_OK) fail_msg("%s: %s (%d)", #call, must_err.text, must_status);     \
+#define must(call)                                                                                           \
+    do {                                                                                                     \
+        struct mg_error must_err = {""};                                                                     \
+        struct mg_error *err = &must_err;                                                                    \
+        mg_status must_status = (call);                                                                      \
+        if (must_status != MG_OK) fail_msg("%s: %s (%d)", #call, must_err.text, must_status);                \
     } while (0)
 
 /* --- clock and chance --- */
@@ -33,8 +33,14 @@ static uint64_t next(uint64_t *state)
     return x ^ x >> 31;
 }
 
-uint64_t world_chance(struct world *w) { return next(&w->chance); }
-void world_tick(struct world *w, int64_t ms) { w->now_ms += ms; }
+uint64_t world_chance(struct world *w)
+{
+    return next(&w->chance);
+}
+void world_tick(struct world *w, int64_t ms)
+{
+    w->now_ms += ms;
+}
 
 static int64_t now_ms(void *context)
 {
@@ -69,7 +75,8 @@ static void copy_file(const char *from, const char *to)
     char block[65536];
     int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     assert_true(in >= 0 && out >= 0);
-    for (ssize_t len; (len = read(in, block, sizeof block)) > 0;) assert_int_equal(write(out, block, (size_t)len), len);
+    for (ssize_t len; (len = read(in, block, sizeof block)) > 0;)
+        assert_int_equal(write(out, block, (size_t)len), len);
     close(in);
     close(out);
 }
@@ -153,7 +160,10 @@ void world_reopen(struct world *w, int node)
     if (node == HUB) start_hub(w);
 }
 
-void world_restart_hub(struct world *w) { world_reopen(w, HUB); }
+void world_restart_hub(struct world *w)
+{
+    world_reopen(w, HUB);
+}
 
 int world_join(struct world *w, const char *name, const char *scopes)
 {
@@ -245,17 +255,17 @@ struct talk {
 };
 
 /* One call in its own transaction. */
-#define in_tx(store, call)                                                                        \
-    do {                                                                                          \
-        mg_status tx_status = mg_apply_begin(store, t->err);                                      \
-        if (tx_status != MG_OK) return tx_status;                                                 \
-        tx_status = (call);                                                                       \
-        if (tx_status != MG_OK) {                                                                 \
-            mg_apply_rollback(store);                                                             \
-            return tx_status;                                                                     \
-        }                                                                                         \
-        tx_status = mg_apply_commit(store, t->err);                                               \
-        if (tx_status != MG_OK) return tx_status;                                                 \
+#define in_tx(store, call)                                                                                   \
+    do {                                                                                                     \
+        mg_status tx_status = mg_apply_begin(store, t->err);                                                 \
+        if (tx_status != MG_OK) return tx_status;                                                            \
+        tx_status = (call);                                                                                  \
+        if (tx_status != MG_OK) {                                                                            \
+            mg_apply_rollback(store);                                                                        \
+            return tx_status;                                                                                \
+        }                                                                                                    \
+        tx_status = mg_apply_commit(store, t->err);                                                          \
+        if (tx_status != MG_OK) return tx_status;                                                            \
     } while (0)
 
 static mg_status greet(struct talk *t, bool *forked)
@@ -268,7 +278,8 @@ static mg_status greet(struct talk *t, bool *forked)
     in_tx(t->hub, mg_hub_hello(t->hub, &t->peer, &hello, NULL, 0, t->histories, &t->welcome, t->err));
     if (t->welcome.lineage_wanted) {
         in_tx(t->node, mg_replica_lineage(t->node, lineage, &count, t->err));
-        in_tx(t->hub, mg_hub_hello(t->hub, &t->peer, &hello, lineage, count, t->histories, &t->welcome, t->err));
+        in_tx(t->hub,
+              mg_hub_hello(t->hub, &t->peer, &hello, lineage, count, t->histories, &t->welcome, t->err));
         assert_false(t->welcome.lineage_wanted);
     }
     in_tx(t->node, mg_replica_welcome(t->node, &t->welcome, &t->pushed, forked, t->err));
@@ -279,7 +290,8 @@ static mg_status give(struct talk *t, struct mg_buf *batch, bool refill, uint64_
 {
     struct mg_buf receipt;
     mg_buf_init(&receipt, 1024 * 1024);
-    in_tx(t->hub, mg_hub_sequence(t->hub, &t->peer, mg_buf_bytes(batch), refill, &receipt, fork_base, t->err));
+    in_tx(t->hub,
+          mg_hub_sequence(t->hub, &t->peer, mg_buf_bytes(batch), refill, &receipt, fork_base, t->err));
     if (*fork_base == UINT64_MAX) in_tx(t->node, mg_replica_receipt(t->node, mg_buf_bytes(&receipt), t->err));
     mg_buf_free(&receipt);
     return MG_OK;
@@ -351,11 +363,13 @@ static mg_status talk(struct talk *t, struct mg_outcome *outcome)
         if (status != MG_OK) break;
     }
     if (status != MG_OK) return status;
-    in_tx(t->hub, mg_hub_ack(t->hub, &t->peer, &outcome->cursor, true, outcome->digests_agree, outcome->waiting, t->err));
+    in_tx(t->hub, mg_hub_ack(t->hub, &t->peer, &outcome->cursor, true, outcome->digests_agree,
+                             outcome->waiting, t->err));
     return MG_OK;
 }
 
-static mg_status converse(struct world *w, int node, bool push_only, struct mg_outcome *outcome, struct mg_error *err)
+static mg_status converse(struct world *w, int node, bool push_only, struct mg_outcome *outcome,
+                          struct mg_error *err)
 {
     static struct talk t;
     memset(&t, 0, sizeof t);
@@ -374,29 +388,37 @@ mg_status world_try_sync(struct world *w, int node, struct mg_outcome *outcome, 
     return converse(w, node, false, outcome, err);
 }
 
-#define NUMBERS_OF_C                                                                              \
-    "(SELECT ifnull(group_concat(printf('%x/%x', id, n), ' ' ORDER BY n), '') FROM"               \
-    " (SELECT history, n FROM mg_number WHERE ord = c.ord UNION SELECT c.history, c.n WHERE c.n IS NOT NULL) u JOIN mg_history h ON h.h = u.history)"
+#define NUMBERS_OF_C                                                                                         \
+    "(SELECT ifnull(group_concat(printf('%x/%x', id, n), ' ' ORDER BY n), '') FROM"                          \
+    " (SELECT history, n FROM mg_number WHERE ord = c.ord UNION SELECT c.history, c.n WHERE c.n IS NOT "     \
+    "NULL) u JOIN mg_history h ON h.h = u.history)"
 
 /* Commits that the node has and the hub has not, or has with other flags or other numbers. */
 static void tell_missing_commits(struct world *w, int node)
 {
     sqlite3_stmt *stmt = NULL, *other = NULL;
-    static const char mine[] = "SELECT hex(a.node), a.incarnation, c.seq, c.flags, " NUMBERS_OF_C ", s.path, c.hash FROM mg_commit c JOIN mg_author a ON a.a = c.author"
+    static const char mine[] = "SELECT hex(a.node), a.incarnation, c.seq, c.flags, " NUMBERS_OF_C
+                               ", s.path, c.hash FROM mg_commit c JOIN mg_author a ON a.a = c.author"
                                " LEFT JOIN mg_scope s ON s.s = c.scope ORDER BY c.ord";
-    static const char theirs[] = "SELECT c.flags, " NUMBERS_OF_C " FROM mg_commit c JOIN mg_author a ON a.a = c.author"
-                                 " WHERE hex(a.node) = ?1 AND a.incarnation = ?2 AND c.seq = ?3 AND c.hash IS NOT NULL";
+    static const char theirs[] =
+        "SELECT c.flags, " NUMBERS_OF_C " FROM mg_commit c JOIN mg_author a ON a.a = c.author"
+        " WHERE hex(a.node) = ?1 AND a.incarnation = ?2 AND c.seq = ?3 AND c.hash IS NOT NULL";
     sqlite3_prepare_v2(mg_store_db(w->nodes[node].store), mine, -1, &stmt, NULL);
     sqlite3_prepare_v2(mg_store_db(w->nodes[HUB].store), theirs, -1, &other, NULL);
     while (sqlite3_step(stmt) == SQLITE_ROW) {
         for (int i = 0; i < 3; i++) sqlite3_bind_value(other, i + 1, sqlite3_column_value(stmt, i));
         bool there = sqlite3_step(other) == SQLITE_ROW;
-        const char *ours = (const char *)sqlite3_column_text(stmt, 4), *hubs = there ? (const char *)sqlite3_column_text(other, 1) : NULL;
+        const char *ours = (const char *)sqlite3_column_text(stmt, 4),
+                   *hubs = there ? (const char *)sqlite3_column_text(other, 1) : NULL;
         if (!there || sqlite3_column_int(other, 0) != sqlite3_column_int(stmt, 3) || strcmp(ours, hubs) != 0)
-            print_error("  %s: %s commit %.8s.%016llx.%s (numbers %s, scope \"%s\", flags %s), at the hub: flags %s, numbers %s\n", w->nodes[node].name,
-                        sqlite3_column_type(stmt, 6) == SQLITE_NULL ? "known by name" : "holds", sqlite3_column_text(stmt, 0),
-                        (unsigned long long)sqlite3_column_int64(stmt, 1), sqlite3_column_text(stmt, 2), ours,
-                        sqlite3_column_text(stmt, 5), sqlite3_column_text(stmt, 3), there ? (const char *)sqlite3_column_text(other, 0) : "none", hubs);
+            print_error("  %s: %s commit %.8s.%016llx.%s (numbers %s, scope \"%s\", flags %s), at the hub: "
+                        "flags %s, numbers %s\n",
+                        w->nodes[node].name,
+                        sqlite3_column_type(stmt, 6) == SQLITE_NULL ? "known by name" : "holds",
+                        sqlite3_column_text(stmt, 0), (unsigned long long)sqlite3_column_int64(stmt, 1),
+                        sqlite3_column_text(stmt, 2), ours, sqlite3_column_text(stmt, 5),
+                        sqlite3_column_text(stmt, 3),
+                        there ? (const char *)sqlite3_column_text(other, 0) : "none", hubs);
         sqlite3_reset(other);
     }
     sqlite3_finalize(stmt);
@@ -410,21 +432,25 @@ static void tell_difference(struct world *w, int node)
     const struct mg_schema *schema = mg_plie_schema();
     for (int t = 0; t < schema->table_count; t++) {
         const char *name = schema->tables[t].name;
-        char *sql = sqlite3_mprintf("SELECT hex(id), hex(substr(v, 1, 8)), 'visible' FROM \"%w\" d JOIN \"mg_v_%w\" m ON m.row = d.rowid"
-                                    " UNION ALL SELECT hex(id), hex(substr(v, 1, 8)), 'dead' FROM \"mg_dead_%w\" ORDER BY 1",
-                                    name, name, name);
+        char *sql = sqlite3_mprintf(
+            "SELECT hex(id), hex(substr(v, 1, 8)), 'visible' FROM \"%w\" d JOIN \"mg_v_%w\" m ON m.row = "
+            "d.rowid"
+            " UNION ALL SELECT hex(id), hex(substr(v, 1, 8)), 'dead' FROM \"mg_dead_%w\" ORDER BY 1",
+            name, name, name);
         int sides[] = {node, HUB};
         for (int side = 0; side < 2; side++) {
             sqlite3_stmt *stmt = NULL, *other = NULL;
-            char *lookup = sqlite3_mprintf("SELECT 1 FROM (%s) WHERE \"hex(id)\" = ?1 AND \"hex(substr(v, 1, 8))\" = ?2", sql);
+            char *lookup = sqlite3_mprintf(
+                "SELECT 1 FROM (%s) WHERE \"hex(id)\" = ?1 AND \"hex(substr(v, 1, 8))\" = ?2", sql);
             sqlite3_prepare_v2(mg_store_db(w->nodes[sides[side]].store), sql, -1, &stmt, NULL);
             sqlite3_prepare_v2(mg_store_db(w->nodes[sides[1 - side]].store), lookup, -1, &other, NULL);
             while (sqlite3_step(stmt) == SQLITE_ROW) {
                 sqlite3_bind_value(other, 1, sqlite3_column_value(stmt, 0));
                 sqlite3_bind_value(other, 2, sqlite3_column_value(stmt, 1));
                 if (sqlite3_step(other) != SQLITE_ROW)
-                    print_error("  %s: %s %s is %s with hash %s\n", w->nodes[sides[side]].name, name, sqlite3_column_text(stmt, 0),
-                                sqlite3_column_text(stmt, 2), sqlite3_column_text(stmt, 1));
+                    print_error("  %s: %s %s is %s with hash %s\n", w->nodes[sides[side]].name, name,
+                                sqlite3_column_text(stmt, 0), sqlite3_column_text(stmt, 2),
+                                sqlite3_column_text(stmt, 1));
                 sqlite3_reset(other);
             }
             sqlite3_finalize(stmt);
@@ -464,7 +490,8 @@ void world_sync_all(struct world *w)
 
 /* --- people's work --- */
 
-void world_add(struct world *w, int node, const char *table, char id[MG_ID_TEXT_LEN + 1], const char *cell, ...)
+void world_add(struct world *w, int node, const char *table, char id[MG_ID_TEXT_LEN + 1], const char *cell,
+               ...)
 {
     struct mg_assignment cells[MG_COLUMNS_MAX];
     char texts[MG_COLUMNS_MAX][128];
@@ -486,7 +513,8 @@ void world_add(struct world *w, int node, const char *table, char id[MG_ID_TEXT_
     if (id != NULL) mg_id_format(bytes, id);
 }
 
-void world_set(struct world *w, int node, const char *table, const char *id, const char *column, const char *value)
+void world_set(struct world *w, int node, const char *table, const char *id, const char *column,
+               const char *value)
 {
     struct mg_assignment cell = {column, value};
     w->now_ms += 1000;
@@ -499,7 +527,8 @@ void world_remove(struct world *w, int node, const char *table, const char *id)
     must(mg_remove(world_store(w, node), table, id, err));
 }
 
-void world_resolve(struct world *w, int node, const char *table, const char *id, const char *column, const char *value)
+void world_resolve(struct world *w, int node, const char *table, const char *id, const char *column,
+                   const char *value)
 {
     w->now_ms += 1000;
     must(mg_resolve(world_store(w, node), table, id, column, value, NULL, err));
@@ -514,7 +543,8 @@ void world_sql(struct world *w, int node, const char *sql, ...)
     struct mg_store *store = world_store(w, node);
     w->now_ms += 1000;
     must(mg_edit_begin(store, err));
-    if (sqlite3_exec(mg_store_db(store), text, NULL, NULL, NULL) != SQLITE_OK) fail_msg("%s: %s", sqlite3_errmsg(mg_store_db(store)), text);
+    if (sqlite3_exec(mg_store_db(store), text, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sqlite3_errmsg(mg_store_db(store)), text);
     must(mg_edit_commit(store, err));
     sqlite3_free(text);
 }
@@ -527,7 +557,8 @@ static const char *read_text(struct world *w, int node, char *sql)
 {
     sqlite3 *db = mg_store_db(world_store(w, node));
     sqlite3_stmt *stmt = NULL;
-    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK) fail_msg("%s: %s", sqlite3_errmsg(db), sql);
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sqlite3_errmsg(db), sql);
     bool row = sqlite3_step(stmt) == SQLITE_ROW;
     const char *text = row ? (const char *)sqlite3_column_text(stmt, 0) : "(none)";
     snprintf(seen_text, sizeof seen_text, "%s", text != NULL ? text : "");
@@ -547,8 +578,11 @@ const char *world_read(struct world *w, int node, const char *sql, ...)
 
 const char *world_cell(struct world *w, int node, const char *table, const char *id, const char *column)
 {
-    return read_text(w, node, sqlite3_mprintf("SELECT CASE typeof(\"%w\") WHEN 'blob' THEN lower(hex(\"%w\")) ELSE \"%w\" END"
-                                              " FROM \"%w\" WHERE id = unhex(replace(%Q, '-', ''))", column, column, column, table, id));
+    return read_text(
+        w, node,
+        sqlite3_mprintf("SELECT CASE typeof(\"%w\") WHEN 'blob' THEN lower(hex(\"%w\")) ELSE \"%w\" END"
+                        " FROM \"%w\" WHERE id = unhex(replace(%Q, '-', ''))",
+                        column, column, column, table, id));
 }
 
 int64_t world_conflicts(struct world *w, int node)
@@ -563,7 +597,10 @@ struct sought {
     char text[4096];
 };
 
-static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 static void look_at(void *context, const struct mg_conflict *conflict)
 {
@@ -571,15 +608,18 @@ static void look_at(void *context, const struct mg_conflict *conflict)
     char id[MG_ID_TEXT_LEN + 1];
     const char *values[64];
     mg_id_format(conflict->id, id);
-    if (strcmp(conflict->table, sought->table) != 0 || strcmp(id, sought->id) != 0 || strcmp(conflict->column, sought->column) != 0) return;
+    if (strcmp(conflict->table, sought->table) != 0 || strcmp(id, sought->id) != 0 ||
+        strcmp(conflict->column, sought->column) != 0)
+        return;
     assert_true(conflict->sibling_count <= 64);
-    for (int i = 0; i < conflict->sibling_count; i++) values[i] = conflict->siblings[i].value != NULL ? conflict->siblings[i].value : "NULL";
+    for (int i = 0; i < conflict->sibling_count; i++)
+        values[i] = conflict->siblings[i].value != NULL ? conflict->siblings[i].value : "NULL";
     qsort(values, (size_t)conflict->sibling_count, sizeof *values, by_text);
     const char *shown = conflict->shown != NULL ? conflict->shown : "NULL";
     size_t len = 0;
     for (int i = 0; i < conflict->sibling_count; i++)
-        len += (size_t)snprintf(sought->text + len, sizeof sought->text - len, "%s%s%s", i > 0 ? " | " : "", values[i],
-                                strcmp(values[i], shown) == 0 ? "*" : "");
+        len += (size_t)snprintf(sought->text + len, sizeof sought->text - len, "%s%s%s", i > 0 ? " | " : "",
+                                values[i], strcmp(values[i], shown) == 0 ? "*" : "");
 }
 
 const char *world_conflict(struct world *w, int node, const char *table, const char *id, const char *column)
@@ -614,7 +654,8 @@ void world_expect_agreement(struct world *w)
         assert_true(node.digest_count > 0);
         for (int k = 0; k < node.digest_count; k++) {
             const struct mg_scope_digest *theirs = digest_of(&hub, node.digests[k].scope);
-            if (memcmp(theirs != NULL ? theirs->digest : zeros, node.digests[k].digest, MG_DIGEST_LEN) == 0) continue;
+            if (memcmp(theirs != NULL ? theirs->digest : zeros, node.digests[k].digest, MG_DIGEST_LEN) == 0)
+                continue;
             tell_difference(w, i);
             fail_msg("%s and the hub disagree on \"%s\"", w->nodes[i].name, node.digests[k].scope);
         }

@@ -73,10 +73,13 @@ sqlite3 *world_foreign(struct world *w, int node);
 
 /* --- people's work; CELLS: "column=value", ending with NULL --- */
 struct mg_store *world_store(struct world *w, int node);
-void world_add(struct world *w, int node, const char *table, char id[MG_ID_TEXT_LEN + 1], const char *cell, ...);
-void world_set(struct world *w, int node, const char *table, const char *id, const char *column, const char *value);
+void world_add(struct world *w, int node, const char *table, char id[MG_ID_TEXT_LEN + 1], const char *cell,
+               ...);
+void world_set(struct world *w, int node, const char *table, const char *id, const char *column,
+               const char *value);
 void world_remove(struct world *w, int node, const char *table, const char *id);
-void world_resolve(struct world *w, int node, const char *table, const char *id, const char *column, const char *value);
+void world_resolve(struct world *w, int node, const char *table, const char *id, const char *column,
+                   const char *value);
 void world_sql(struct world *w, int node, const char *sql, ...); /* in a person's transaction */
 
 /* --- looking --- */
@@ -94,6 +97,7 @@ struct mg_standing world_standing(struct world *w, int node);
 void world_expect_agreement(struct world *w);
 void world_expect_verified(struct world *w);
 
-#define expect_cell(w, node, table, id, column, value) assert_string_equal(world_cell(w, node, table, id, column), value)
+#define expect_cell(w, node, table, id, column, value)                                                       \
+    assert_string_equal(world_cell(w, node, table, id, column), value)
 
 #endif

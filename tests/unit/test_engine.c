@@ -13,9 +13,9 @@
 
 #include "core/engine.h"
 
-#define MDFJ "martigues/mdfj"
-#define MSP "martigues/msp-port-de-bouc"
-#define MJS "martigues/mjs-saint-mitre"
+#define MDFJ   "martigues/mdfj"
+#define MSP    "martigues/msp-port-de-bouc"
+#define MJS    "martigues/mjs-saint-mitre"
 #define CENTRE "pays-d-aix/centre"
 
 typedef char id_text[MG_ID_TEXT_LEN + 1];
@@ -124,7 +124,8 @@ static void a_review_cell_waits_for_a_person(void **state)
     static const int holders[] = {HUB, ANNE, BASTIEN};
     for (int i = 0; i < 3; i++) {
         expect_cell(w, holders[i], "participant", p, "family_name", "Petit-Jean");
-        assert_string_equal(world_conflict(w, holders[i], "participant", p, "family_name"), "Petit-Jean* | Petitt");
+        assert_string_equal(world_conflict(w, holders[i], "participant", p, "family_name"),
+                            "Petit-Jean* | Petitt");
         assert_int_equal(world_conflicts(w, holders[i]), 1);
     }
     expect_peace();
@@ -216,7 +217,8 @@ static void two_nodes_create_the_same_employer(void **state)
     world_add(w, CHLOE, "employer", other, "name=Boulangerie du Port", "siret=12345678901234", NULL);
     assert_string_equal(one, other);
     world_sync_all(w);
-    for (int i = 0; i < w->count; i++) assert_string_equal(world_read(w, i, "SELECT count(*) FROM employer"), "1");
+    for (int i = 0; i < w->count; i++)
+        assert_string_equal(world_read(w, i, "SELECT count(*) FROM employer"), "1");
     expect_everywhere("employer", one, "name", "Boulangerie du Port");
     expect_peace();
 }
@@ -449,8 +451,10 @@ static void two_clones_of_one_directory_both_work(void **state)
 static void expect_numbers_unique(void)
 {
     for (int i = 0; i < w->count; i++) {
-        static const char all[] = "(SELECT ord, history, n FROM mg_commit WHERE n IS NOT NULL UNION SELECT ord, history, n FROM mg_number)";
-        assert_string_equal(world_read(w, i, "SELECT count(*) - count(DISTINCT history || '/' || n) FROM %s", all), "0");
+        static const char all[] = "(SELECT ord, history, n FROM mg_commit WHERE n IS NOT NULL UNION SELECT "
+                                  "ord, history, n FROM mg_number)";
+        assert_string_equal(
+            world_read(w, i, "SELECT count(*) - count(DISTINCT history || '/' || n) FROM %s", all), "0");
         assert_string_equal(world_read(w, i, "SELECT count(*) - count(DISTINCT n) FROM %s", all), "0");
     }
 }
@@ -558,16 +562,25 @@ static void what_a_foreign_client_wrote_is_harvested(void **state)
     id_text e;
     open_martigues(20);
     world_add(w, CHLOE, "employer", e, "name=Vue par Chloe", "siret=22222222222222", NULL);
-    assert_int_equal(foreign(ANNE, "INSERT INTO participant(antenna, family_name) VALUES ('" MDFJ "', 'Étranger')"), SQLITE_OK);
-    assert_int_equal(foreign(ANNE, "BEGIN; INSERT INTO employer(id, name, siret) VALUES (randomblob(16), 'Vue par un autre', '22222222222222');"
-                                   "INSERT INTO contract(participant, employer) SELECT p.id, e.id FROM participant p, employer e; COMMIT"), SQLITE_OK);
+    assert_int_equal(
+        foreign(ANNE, "INSERT INTO participant(antenna, family_name) VALUES ('" MDFJ "', 'Étranger')"),
+        SQLITE_OK);
+    assert_int_equal(foreign(ANNE, "BEGIN; INSERT INTO employer(id, name, siret) VALUES (randomblob(16), "
+                                   "'Vue par un autre', '22222222222222');"
+                                   "INSERT INTO contract(participant, employer) SELECT p.id, e.id FROM "
+                                   "participant p, employer e; COMMIT"),
+                     SQLITE_OK);
     world_sync(w, ANNE); /* harvests without being opened again */
     world_sync_all(w);
-    assert_string_equal(world_read(w, HUB, "SELECT family_name || ' ' || antenna FROM participant"), "Étranger " MDFJ);
+    assert_string_equal(world_read(w, HUB, "SELECT family_name || ' ' || antenna FROM participant"),
+                        "Étranger " MDFJ);
     /* The id follows from the key on every replica, and what refers to the row went along. */
-    for (int i = 0; i < w->count; i++) assert_string_equal(world_read(w, i, "SELECT count(*) FROM employer"), "1");
+    for (int i = 0; i < w->count; i++)
+        assert_string_equal(world_read(w, i, "SELECT count(*) FROM employer"), "1");
     expect_everywhere("employer", e, "name", "Vue par un autre");
-    assert_string_equal(world_read(w, BASTIEN, "SELECT e.name FROM contract c JOIN employer e ON e.id = c.employer"), "Vue par un autre");
+    assert_string_equal(
+        world_read(w, BASTIEN, "SELECT e.name FROM contract c JOIN employer e ON e.id = c.employer"),
+        "Vue par un autre");
     expect_peace();
     assert_int_equal(foreign(ANNE, "UPDATE participant SET phone = '04'"), SQLITE_OK);
     world_reopen(w, ANNE); /* harvests as it opens */
@@ -587,17 +600,23 @@ static void rowids_are_given_again(void **state)
     world_sync_all(w);
     /* Another row takes the place of the one that was deleted, in the same transaction. */
     assert_int_equal(foreign(ANNE, "BEGIN; DELETE FROM participant WHERE family_name = 'Second';"
-                                   "INSERT INTO participant(antenna, family_name) VALUES ('" MDFJ "', 'Troisième'); COMMIT"), SQLITE_OK);
+                                   "INSERT INTO participant(antenna, family_name) VALUES ('" MDFJ
+                                   "', 'Troisième'); COMMIT"),
+                     SQLITE_OK);
     world_sync_all(w);
     for (int i = HUB; i <= BASTIEN; i++) {
         expect_cell(w, i, "participant", q, "family_name", "(none)");
-        assert_string_equal(world_read(w, i, "SELECT group_concat(family_name, ' ' ORDER BY family_name) FROM participant"), "Premier Troisième");
+        assert_string_equal(
+            world_read(w, i, "SELECT group_concat(family_name, ' ' ORDER BY family_name) FROM participant"),
+            "Premier Troisième");
     }
     expect_peace();
     /* The same row, deleted and inserted again: it lives. */
-    assert_int_equal(foreign(ANNE, "BEGIN; CREATE TEMP TABLE t AS SELECT * FROM participant WHERE family_name = 'Premier';"
-                                   "DELETE FROM participant WHERE family_name = 'Premier'; UPDATE t SET phone = '7';"
-                                   "INSERT INTO participant SELECT * FROM t; COMMIT"), SQLITE_OK);
+    assert_int_equal(
+        foreign(ANNE, "BEGIN; CREATE TEMP TABLE t AS SELECT * FROM participant WHERE family_name = 'Premier';"
+                      "DELETE FROM participant WHERE family_name = 'Premier'; UPDATE t SET phone = '7';"
+                      "INSERT INTO participant SELECT * FROM t; COMMIT"),
+        SQLITE_OK);
     world_sync_all(w);
     for (int i = HUB; i <= BASTIEN; i++) {
         expect_cell(w, i, "participant", p, "phone", "7");
@@ -606,7 +625,9 @@ static void rowids_are_given_again(void **state)
     expect_peace();
     /* Inserted and deleted before anybody looked: nothing happened. */
     int64_t before = world_standing(w, ANNE).waiting;
-    assert_int_equal(foreign(ANNE, "INSERT INTO participant(antenna, family_name) VALUES ('" MDFJ "', 'Fugace'); DELETE FROM participant WHERE family_name = 'Fugace'"), SQLITE_OK);
+    assert_int_equal(foreign(ANNE, "INSERT INTO participant(antenna, family_name) VALUES ('" MDFJ
+                                   "', 'Fugace'); DELETE FROM participant WHERE family_name = 'Fugace'"),
+                     SQLITE_OK);
     world_reopen(w, ANNE);
     assert_int_equal(world_standing(w, ANNE).waiting, before);
     expect_peace();
@@ -618,7 +639,10 @@ static void replace_is_refused_to_foreign_clients(void **state)
     id_text p;
     open_martigues(22);
     world_add(w, ANNE, "participant", p, "family_name=Là", NULL);
-    assert_int_equal(foreign(ANNE, "INSERT OR REPLACE INTO participant(id, family_name) SELECT id, 'Remplacé' FROM participant"), SQLITE_CONSTRAINT);
+    assert_int_equal(
+        foreign(ANNE,
+                "INSERT OR REPLACE INTO participant(id, family_name) SELECT id, 'Remplacé' FROM participant"),
+        SQLITE_CONSTRAINT);
     expect_cell(w, ANNE, "participant", p, "family_name", "Là");
     world_sync_all(w);
     expect_peace();
@@ -630,10 +654,14 @@ static void a_transaction_over_two_scopes_makes_two_commits(void **state)
 {
     (void)state;
     open_martigues(23);
-    world_sql(w, ANNE, "INSERT INTO participant(antenna, family_name) VALUES ('" MDFJ "', 'A'); INSERT INTO employer(name) VALUES ('B');"
-                       "INSERT INTO contract(participant, employer) SELECT p.id, e.id FROM participant p, employer e");
+    world_sql(w, ANNE,
+              "INSERT INTO participant(antenna, family_name) VALUES ('" MDFJ
+              "', 'A'); INSERT INTO employer(name) VALUES ('B');"
+              "INSERT INTO contract(participant, employer) SELECT p.id, e.id FROM participant p, employer e");
     assert_int_equal(world_standing(w, ANNE).waiting, 2);
-    assert_string_equal(world_read(w, ANNE, "SELECT group_concat(path, ' ' ORDER BY path) FROM mg_commit c JOIN mg_scope s ON s.s = c.scope WHERE n IS NULL"),
+    assert_string_equal(world_read(w, ANNE,
+                                   "SELECT group_concat(path, ' ' ORDER BY path) FROM mg_commit c JOIN "
+                                   "mg_scope s ON s.s = c.scope WHERE n IS NULL"),
                         "martigues " MDFJ);
     world_sync_all(w);
     assert_string_equal(world_read(w, CHLOE, "SELECT name FROM employer"), "B");
@@ -645,13 +673,16 @@ static void a_large_transaction_is_split(void **state)
 {
     (void)state;
     open_martigues(24);
-    world_sql(w, ANNE, "INSERT INTO participant(antenna, family_name) VALUES ('" MDFJ "', 'Long');"
-                       "WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k WHERE i < 3000)"
-                       "INSERT INTO interview(participant, place, note) SELECT p.id, i, printf('%%.200c', 'x') FROM participant p, k");
+    world_sql(w, ANNE,
+              "INSERT INTO participant(antenna, family_name) VALUES ('" MDFJ "', 'Long');"
+              "WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k WHERE i < 3000)"
+              "INSERT INTO interview(participant, place, note) SELECT p.id, i, printf('%%.200c', 'x') FROM "
+              "participant p, k");
     assert_true(world_standing(w, ANNE).waiting > 10);
     assert_true(atoi(world_read(w, ANNE, "SELECT max(length(body)) FROM mg_commit")) < 64000);
     world_sync_all(w);
-    assert_string_equal(world_read(w, BASTIEN, "SELECT count(*) || ' ' || sum(place) FROM interview"), "3000 4501500");
+    assert_string_equal(world_read(w, BASTIEN, "SELECT count(*) || ' ' || sum(place) FROM interview"),
+                        "3000 4501500");
     expect_peace();
 }
 
@@ -668,7 +699,8 @@ static void a_refused_transaction_changes_nothing(void **state)
     assert_non_null(strstr(err.text, "contract"));
     struct mg_store *store = world_store(w, ANNE);
     assert_int_equal(mg_edit_begin(store, &err), MG_OK);
-    assert_int_equal(sqlite3_exec(mg_store_db(store), "DELETE FROM employer", NULL, NULL, NULL), SQLITE_OK); /* deferred */
+    assert_int_equal(sqlite3_exec(mg_store_db(store), "DELETE FROM employer", NULL, NULL, NULL),
+                     SQLITE_OK); /* deferred */
     assert_int_equal(mg_edit_commit(store, &err), MG_REFUSED);
     expect_cell(w, ANNE, "employer", e, "name", "Utile");
     world_sync_all(w);
@@ -700,11 +732,14 @@ static mg_status offer(int node, struct mg_bytes batch, struct mg_error *err)
     uint64_t fork_base;
     mg_buf_init(&receipt, 1024 * 1024);
     assert_int_equal(mg_apply_begin(hub, err), MG_OK);
-    assert_int_equal(mg_hub_admit(hub, mg_store_identity(world_store(w, node))->noise_public, &peer, err), MG_OK);
+    assert_int_equal(mg_hub_admit(hub, mg_store_identity(world_store(w, node))->noise_public, &peer, err),
+                     MG_OK);
     peer.incarnation = mg_store_identity(world_store(w, node))->incarnation;
     mg_status status = mg_hub_sequence(hub, &peer, batch, false, &receipt, &fork_base, err);
-    if (status == MG_OK) assert_int_equal(mg_apply_commit(hub, err), MG_OK);
-    else mg_apply_rollback(hub);
+    if (status == MG_OK)
+        assert_int_equal(mg_apply_commit(hub, err), MG_OK);
+    else
+        mg_apply_rollback(hub);
     mg_buf_free(&receipt);
     return status;
 }
@@ -765,7 +800,8 @@ static void a_commit_outside_its_grant_is_refused_and_kept_as_evidence(void **st
     world_add(w, ANNE, "participant", p, "antenna=" MSP, "family_name=Intrus", NULL);
     world_reopen(w, ANNE);
     world_sync(w, ANNE);
-    assert_string_equal(world_read(w, HUB, "SELECT count(*) FROM mg_commit WHERE flags = 1 AND n IS NOT NULL"), "1");
+    assert_string_equal(
+        world_read(w, HUB, "SELECT count(*) FROM mg_commit WHERE flags = 1 AND n IS NOT NULL"), "1");
     assert_int_equal(world_standing(w, HUB).quarantined, 1);
     assert_string_equal(world_read(w, HUB, "SELECT count(*) FROM participant"), "1");
     world_sync(w, CHLOE);
@@ -815,7 +851,8 @@ static void a_wrong_clock_neither_stops_nor_poisons(void **state)
     for (int i = HUB; i <= BASTIEN; i++) expect_cell(w, i, "participant", p, "phone", "honest");
     w->nodes[ANNE].skew_ms = 0; /* the clock is mended: its stamps are of today again */
     world_set(w, ANNE, "participant", p, "phone", "today");
-    assert_true(strtoll(world_read(w, ANNE, "SELECT max(hlc >> 16) FROM mg_commit WHERE n IS NULL"), NULL, 10) <= w->now_ms + 60000);
+    assert_true(strtoll(world_read(w, ANNE, "SELECT max(hlc >> 16) FROM mg_commit WHERE n IS NULL"), NULL,
+                        10) <= w->now_ms + 60000);
     world_sync_all(w);
     expect_peace();
 }
@@ -831,8 +868,9 @@ static void note_entry(void *context, const struct mg_log_entry *entry)
 {
     struct told *told = context;
     size_t len = strlen(told->text);
-    snprintf(told->text + len, sizeof told->text - len, "%s %s: %s -> %s%s; ", entry->node_name, entry->column != NULL ? entry->column : "(row)",
-             entry->before != NULL ? entry->before : "-", entry->after != NULL ? entry->after : "-", entry->hub_seq > 0 ? "" : " (waiting)");
+    snprintf(told->text + len, sizeof told->text - len, "%s %s: %s -> %s%s; ", entry->node_name,
+             entry->column != NULL ? entry->column : "(row)", entry->before != NULL ? entry->before : "-",
+             entry->after != NULL ? entry->after : "-", entry->hub_seq > 0 ? "" : " (waiting)");
     told->count++;
 }
 
@@ -849,7 +887,8 @@ static void the_trail_says_who_what_and_before(void **state)
     world_remove(w, BASTIEN, "employer", e);
     struct told told = {0, ""};
     assert_int_equal(mg_log(world_store(w, BASTIEN), "employer", e, note_entry, &told, &err), MG_OK);
-    assert_string_equal(told.text, "anne name: - -> Un; anne plie: - -> martigues; chloe name: Un -> Deux; bastien (row): - -> - (waiting); ");
+    assert_string_equal(told.text, "anne name: - -> Un; anne plie: - -> martigues; chloe name: Un -> Deux; "
+                                   "bastien (row): - -> - (waiting); ");
 }
 
 static void expect_tampering_found(int node, const char *sql, const char *undo)
@@ -879,25 +918,40 @@ static void tampering_is_found(void **state)
     world_set(w, ANNE, "participant", p, "phone", "1");
     world_sync_all(w);
     expect_peace();
-    expect_tampering_found(BASTIEN, "UPDATE participant SET family_name = 'Falsifié'", "UPDATE participant SET family_name = 'Intègre'");
+    expect_tampering_found(BASTIEN, "UPDATE participant SET family_name = 'Falsifié'",
+                           "UPDATE participant SET family_name = 'Intègre'");
     /* One bit of the last body, hash, heads' and receipts' signatures; swapped again to undo it. */
-    static const char *const places[][2] = {{"mg_commit", "body"}, {"mg_commit", "hash"}, {"mg_commit", "salt"},
-                                            {"mg_batch", "author_signature"}, {"mg_batch", "receipt_signature"}, {"mg_batch", "heads"}};
+    static const char *const places[][2] = {{"mg_commit", "body"},
+                                            {"mg_commit", "hash"},
+                                            {"mg_commit", "salt"},
+                                            {"mg_batch", "author_signature"},
+                                            {"mg_batch", "receipt_signature"},
+                                            {"mg_batch", "heads"}};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         char sql[400];
         const char *table = places[i][0], *column = places[i][1];
-        snprintf(sql, sizeof sql, "UPDATE %s SET %s = unhex(substr(hex(%s), 1, length(hex(%s)) - 1) || printf('%%X', 15 -"
-                 " (instr('0123456789ABCDEF', substr(hex(%s), -1)) - 1))) WHERE rowid = (SELECT max(rowid) FROM %s)", table, column, column, column, column, table);
+        snprintf(sql, sizeof sql,
+                 "UPDATE %s SET %s = unhex(substr(hex(%s), 1, length(hex(%s)) - 1) || printf('%%X', 15 -"
+                 " (instr('0123456789ABCDEF', substr(hex(%s), -1)) - 1))) WHERE rowid = (SELECT max(rowid) "
+                 "FROM %s)",
+                 table, column, column, column, column, table);
         expect_tampering_found(BASTIEN, sql, sql);
         expect_tampering_found(HUB, sql, sql);
     }
-    expect_tampering_found(BASTIEN, "UPDATE mg_commit SET hlc = hlc + 65536 WHERE ord = (SELECT max(ord) FROM mg_commit)",
-                           "UPDATE mg_commit SET hlc = hlc - 65536 WHERE ord = (SELECT max(ord) FROM mg_commit)");
-    expect_tampering_found(HUB, "UPDATE mg_batch SET hub_time = hub_time + 1 WHERE b = 1", "UPDATE mg_batch SET hub_time = hub_time - 1 WHERE b = 1");
-    expect_tampering_found(HUB, "UPDATE mg_scope SET digest = digest + 1 WHERE path = '" MDFJ "'", "UPDATE mg_scope SET digest = digest - 1 WHERE path = '" MDFJ "'");
+    expect_tampering_found(
+        BASTIEN, "UPDATE mg_commit SET hlc = hlc + 65536 WHERE ord = (SELECT max(ord) FROM mg_commit)",
+        "UPDATE mg_commit SET hlc = hlc - 65536 WHERE ord = (SELECT max(ord) FROM mg_commit)");
+    expect_tampering_found(HUB, "UPDATE mg_batch SET hub_time = hub_time + 1 WHERE b = 1",
+                           "UPDATE mg_batch SET hub_time = hub_time - 1 WHERE b = 1");
+    expect_tampering_found(HUB, "UPDATE mg_scope SET digest = digest + 1 WHERE path = '" MDFJ "'",
+                           "UPDATE mg_scope SET digest = digest - 1 WHERE path = '" MDFJ "'");
 }
 
 /* --- everything at once, from a seed --- */
+
+/* A seed that fails is told again with MAILLAGE_SEED=n MAILLAGE_STORY=name; MAILLAGE_STEPS=1 says
+ * each step. What a hub wrote itself and lost, and two losses that overlap, are left out: not all
+ * of that can be given back. */
 
 enum { RANDOM_STEPS = 300, RANDOM_ROWS = 24 };
 
@@ -909,7 +963,10 @@ struct wanderer {
     int count;
 };
 
-static int pick(int n) { return (int)(world_chance(w) % (uint64_t)n); }
+static int pick(int n)
+{
+    return (int)(world_chance(w) % (uint64_t)n);
+}
 
 /* A row that this node sees, of TABLE (or any): false when the guess was wrong. */
 static bool guess(const struct wanderer *x, int node, const char *table, int *row)
@@ -917,7 +974,9 @@ static bool guess(const struct wanderer *x, int node, const char *table, int *ro
     if (x->count == 0) return false;
     *row = pick(x->count);
     if (table != NULL && strcmp(x->rows[*row].table, table) != 0) return false;
-    return strcmp(world_read(w, node, "SELECT 1 FROM %s WHERE id = unhex(replace(%Q, '-', ''))", x->rows[*row].table, x->rows[*row].id), "1") == 0;
+    return strcmp(world_read(w, node, "SELECT 1 FROM %s WHERE id = unhex(replace(%Q, '-', ''))",
+                             x->rows[*row].table, x->rows[*row].id),
+                  "1") == 0;
 }
 
 static void random_add(struct wanderer *x, int node)
@@ -939,9 +998,12 @@ static void random_add(struct wanderer *x, int node)
     } else {
         if (!guess(x, node, "participant", &row)) return;
         cells[count++] = (struct mg_assignment){"participant", x->rows[row].id};
-        if (strcmp(table, "contract") == 0 && guess(x, node, "employer", &row)) cells[count++] = (struct mg_assignment){"employer", x->rows[row].id};
-        if (strcmp(table, "exit") == 0 && guess(x, node, "contract", &row)) cells[count++] = (struct mg_assignment){"contract", x->rows[row].id};
-        if (strcmp(table, "exit") == 0 && count == 1 && guess(x, node, "step", &row)) cells[count++] = (struct mg_assignment){"step", x->rows[row].id};
+        if (strcmp(table, "contract") == 0 && guess(x, node, "employer", &row))
+            cells[count++] = (struct mg_assignment){"employer", x->rows[row].id};
+        if (strcmp(table, "exit") == 0 && guess(x, node, "contract", &row))
+            cells[count++] = (struct mg_assignment){"contract", x->rows[row].id};
+        if (strcmp(table, "exit") == 0 && count == 1 && guess(x, node, "step", &row))
+            cells[count++] = (struct mg_assignment){"step", x->rows[row].id};
     }
     mg_status status = mg_add(world_store(w, node), table, NULL, cells, count, bytes, &err);
     if (status == MG_REFUSED) return;
@@ -959,11 +1021,16 @@ static void random_set(const struct wanderer *x, int node)
     if (!guess(x, node, NULL, &row)) return;
     const char *table = x->rows[row].table;
     struct mg_assignment cell = {"family_name", names[pick(4)]};
-    if (strcmp(table, "participant") == 0 && pick(3) == 0) cell = (struct mg_assignment){"antenna", pick(2) ? MDFJ : MSP};
-    else if (strcmp(table, "participant") == 0 && pick(2) == 0) cell.column = "phone";
-    else if (strcmp(table, "employer") == 0) cell.column = "name";
-    else if (strcmp(table, "step") == 0) cell.column = "label";
-    else if (strcmp(table, "exit") == 0) cell.column = "evidence";
+    if (strcmp(table, "participant") == 0 && pick(3) == 0)
+        cell = (struct mg_assignment){"antenna", pick(2) ? MDFJ : MSP};
+    else if (strcmp(table, "participant") == 0 && pick(2) == 0)
+        cell.column = "phone";
+    else if (strcmp(table, "employer") == 0)
+        cell.column = "name";
+    else if (strcmp(table, "step") == 0)
+        cell.column = "label";
+    else if (strcmp(table, "exit") == 0)
+        cell.column = "evidence";
     else if (strcmp(table, "contract") == 0) {
         cell = (struct mg_assignment){"employer", NULL};
         if (pick(3) && guess(x, node, "employer", &other)) cell.value = x->rows[other].id;
@@ -1006,7 +1073,8 @@ static void random_resolve(int node)
     struct mg_error err;
     assert_int_equal(mg_conflicts(world_store(w, node), take_conflict, &first, &err), MG_OK);
     if (!first.found) return;
-    mg_status status = mg_resolve(world_store(w, node), first.table, first.id, first.column, first.value, NULL, &err);
+    mg_status status =
+        mg_resolve(world_store(w, node), first.table, first.id, first.column, first.value, NULL, &err);
     if (status != MG_OK && status != MG_REFUSED) fail_msg("resolve: %s", err.text);
 }
 
@@ -1031,23 +1099,35 @@ static void random_step(struct wanderer *x, int *hub_copy, int *node_copy, unsig
 {
     int node = pick(w->count), what = pick(100);
     world_tick(w, pick(5000));
-    if (getenv("MAILLAGE_STEPS") != NULL) print_message("step %d: node %d does %d\n", steps_done++, node, what);
-    if (node == HUB && what < 66 && disasters & HUB_RESTORED) return; /* TODO: what the hub wrote itself */
-    if (what < 25) random_add(x, node);
-    else if (what < 50) random_set(x, node);
-    else if (what < 58) random_remove(x, node);
-    else if (what < 66) random_resolve(node);
-    else if (what < 88 && node != HUB) random_sync(node, disasters);
-    else if (what < 92 && node != HUB) world_push_only(w, node);
-    else if (what < 94) w->nodes[node].skew_ms = ((int64_t)pick(3) - 1) * (int64_t)(world_chance(w) % (INT64_C(86400000) * 30000));
-    else if (what < 95) world_reopen(w, node);
-    else if (what == 95 && disasters & HUB_RESTORED && *hub_copy >= 0) *hub_copy = world_copy(w, HUB);
+    if (getenv("MAILLAGE_STEPS") != NULL)
+        print_message("step %d: node %d does %d\n", steps_done++, node, what);
+    if (node == HUB && what < 66 && disasters & HUB_RESTORED) return; /* who would give it back? */
+    if (what < 25)
+        random_add(x, node);
+    else if (what < 50)
+        random_set(x, node);
+    else if (what < 58)
+        random_remove(x, node);
+    else if (what < 66)
+        random_resolve(node);
+    else if (what < 88 && node != HUB)
+        random_sync(node, disasters);
+    else if (what < 92 && node != HUB)
+        world_push_only(w, node);
+    else if (what < 94)
+        w->nodes[node].skew_ms =
+            ((int64_t)pick(3) - 1) * (int64_t)(world_chance(w) % (INT64_C(86400000) * 30000));
+    else if (what < 95)
+        world_reopen(w, node);
+    else if (what == 95 && disasters & HUB_RESTORED && *hub_copy >= 0)
+        *hub_copy = world_copy(w, HUB);
     else if (what == 96 && *hub_copy > 0) {
         world_restore(w, HUB, *hub_copy);
-        *hub_copy = getenv("MAILLAGE_ONCE") ? -1000 : *hub_copy;
-    }
-    else if (what == 97 && disasters & NODE_RESTORED) *node_copy = world_copy(w, ANNE);
-    else if (what == 98 && *node_copy > 0) world_restore(w, ANNE, *node_copy);
+        *hub_copy = -1; /* once a world */
+    } else if (what == 97 && disasters & NODE_RESTORED)
+        *node_copy = world_copy(w, ANNE);
+    else if (what == 98 && *node_copy > 0)
+        world_restore(w, ANNE, *node_copy);
 }
 
 static void wander(uint64_t seed, unsigned disasters)
@@ -1082,19 +1162,19 @@ static void each_seed(uint64_t first, int count, unsigned disasters)
 static void anything_may_happen_and_all_agree(void **state)
 {
     (void)state;
-    each_seed(1000, 4, NO_DISASTER);
+    each_seed(1000, 8, NO_DISASTER);
 }
 
 static void anything_may_happen_while_the_hub_is_restored(void **state)
 {
     (void)state;
-    each_seed(2000, 4, HUB_RESTORED);
+    each_seed(2000, 8, HUB_RESTORED);
 }
 
 static void anything_may_happen_while_a_node_is_restored(void **state)
 {
     (void)state;
-    each_seed(3000, 4, NODE_RESTORED);
+    each_seed(3000, 8, NODE_RESTORED);
 }
 
 #define story(name) cmocka_unit_test_teardown(name, close_world)
