@@ -494,7 +494,7 @@ static mg_status sequence_own(struct mg_store *store, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
     uint32_t author;
-    uint64_t acked, last;
+    uint64_t acked = 0, last = 0;
     mg_status status = mg_author_find(conn, store->id.node, store->id.incarnation, &author, err);
     if (status == MG_OK) status = mg_author_acked(conn, author, &acked, err);
     if (status == MG_OK) status = mg_author_last(conn, author, &last, err);

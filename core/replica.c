@@ -105,7 +105,7 @@ static mg_status rename_commit(struct mg_store *store, struct mg_conn *conn, uin
 {
     struct mg_commit commit;
     uint8_t previous[MG_HASH_LEN], hash[MG_HASH_LEN];
-    uint64_t chain_seq;
+    uint64_t chain_seq = 0;
     uint32_t scope;
     mg_status status;
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_COMMIT_FULL);
@@ -340,7 +340,7 @@ static mg_status take_receipt(struct mg_store *store, struct mg_conn *conn, stru
         return mg_fail(err, MG_BAD_BYTES, "a receipt is not signed by the hub");
     if (memcmp(batch.node, store->id.node, MG_ID_LEN) != 0) return MG_OK; /* [P 5.4] of a batch that we gave back for another */
     uint32_t author;
-    uint64_t last;
+    uint64_t last = 0;
     mg_status status = mg_author_find(conn, batch.node, batch.incarnation, &author, err);
     if (status == MG_OK) status = mg_author_last(conn, author, &last, err);
     if (status != MG_OK || last < batch.last_seq) return status; /* of commits that we lost: the hub sends them */
