@@ -44,12 +44,34 @@ const struct mg_env *mg_env_system(void)
     return &system;
 }
 
+/* A table's own constraint in words. Checks are named COLUMN_TYPE (ddl.c); the triggers' sentences are
+ * ready as they are. */
+static mg_status explain_constraint(struct mg_error *err, const char *text)
+{
+    static const char check[] = "CHECK constraint failed: ", missing[] = "NOT NULL constraint failed: ", twice[] = "UNIQUE constraint failed: ";
+    static const struct {
+        const char *type, *advice;
+    } advices[] = {{"date", "not a date that exists; write YYYY-MM-DD, such as 2020-02-29"},
+                   {"month", "not a month; write YYYY-MM, such as 2020-02"},
+                   {"bool", "write 1 for yes or 0 for no"},
+                   {"enum", "not one of its values; `maillage schema` lists them"}};
+    if (strncmp(text, missing, sizeof missing - 1) == 0) return mg_fail(err, MG_REFUSED, "%s is needed", text + sizeof missing - 1);
+    if (strncmp(text, twice, sizeof twice - 1) == 0)
+        return mg_fail(err, MG_REFUSED, "%s: there is a row with this value already", text + sizeof twice - 1);
+    if (strncmp(text, check, sizeof check - 1) != 0) return mg_fail(err, MG_REFUSED, "%s", text);
+    const char *name = text + sizeof check - 1, *type = strrchr(name, '_');
+    const char *advice = "the value does not fit; `maillage schema` says what does";
+    for (size_t i = 0; type != NULL && i < sizeof advices / sizeof *advices; i++)
+        if (strcmp(type + 1, advices[i].type) == 0) advice = advices[i].advice;
+    return mg_fail(err, MG_REFUSED, "%.*s: %s", type != NULL ? (int)(type - name) : (int)strlen(name), name, advice);
+}
+
 mg_status mg_sqlite_fail(struct mg_error *err, sqlite3 *db, const char *doing)
 {
     int rc = sqlite3_errcode(db) & 0xff;
     const char *text = sqlite3_errmsg(db);
     switch (rc) {
-    case SQLITE_CONSTRAINT: return mg_fail(err, MG_REFUSED, "%s", text);
+    case SQLITE_CONSTRAINT: return explain_constraint(err, text);
     case SQLITE_FULL: return mg_fail(err, MG_STORAGE, "the disk is full (%s); free some space and run this again: nothing was changed", doing);
     case SQLITE_CORRUPT: return mg_fail(err, MG_STORAGE, "the store is damaged (%s: %s); restore a backup of the directory", doing, text);
     case SQLITE_NOTADB: return mg_fail(err, MG_STORAGE, "the key in store.key does not open maillage.db, or the file is damaged; put back the pair that belongs together");
