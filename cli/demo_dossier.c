@@ -105,16 +105,35 @@ static void writer_open(struct writer *writer, struct mg_store *store, uint64_t 
 
 /* --- what antennas share: employers, offers, clause markets --- */
 
+/* A company of the PLIE's list. All of it is drawn before any of it is written, so that the list is
+ * the same for who begins further down. */
+struct employer {
+    struct mg_demo_company company;
+    const char *commune;
+    int partner_since; /* 0: not a partner yet */
+};
+
+static void draw_employer(struct writer *writer, struct mg_demo_dice *dice, struct employer *out)
+{
+    mg_demo_company(dice, &out->company);
+    bool partner = mg_demo_chance(dice, 60);
+    out->partner_since = partner ? mg_demo_day(2018, 1, 1) + mg_demo_draw(dice, 1000) : 0;
+    const struct mg_commune *commune;
+    do commune = &mg_communes[mg_demo_draw(dice, (int)mg_commune_count)];
+    while (strcmp(commune->plie, writer->plie) != 0);
+    out->commune = commune->insee;
+}
+
 static void add_employer(struct writer *writer, struct mg_demo_dice *dice)
 {
     struct row row = {.count = 0};
-    struct mg_demo_company company;
-    mg_demo_company(dice, &company);
-    put(&row, "name", company.name);
-    put(&row, "siret", company.siret);
-    put(&row, "sector", company.sector);
-    if (mg_demo_chance(dice, 60))
-        put_date(&row, "partner_since", mg_demo_day(2018, 1, 1) + mg_demo_draw(dice, 1000));
+    struct employer employer;
+    draw_employer(writer, dice, &employer);
+    put(&row, "name", employer.company.name);
+    put(&row, "siret", employer.company.siret);
+    put(&row, "sector", employer.company.sector);
+    put(&row, "commune", employer.commune);
+    if (employer.partner_since != 0) put_date(&row, "partner_since", employer.partner_since);
     add(writer, "employer", &row, writer->employers[writer->employer_count++]);
 }
 
@@ -184,9 +203,8 @@ static void add_economy(struct writer *writer, uint64_t seed)
     for (size_t i = 0; i < mg_antenna_count && strcmp(mg_antennas[i].code, writer->antenna); i++)
         place += strcmp(mg_antennas[i].plie, writer->plie) == 0;
     for (int i = 0; i < place * STRIDE; i++) {
-        struct mg_demo_company skipped;
-        mg_demo_company(&dice, &skipped);
-        if (mg_demo_chance(&dice, 60)) (void)mg_demo_draw(&dice, 1000);
+        struct employer skipped;
+        draw_employer(writer, &dice, &skipped);
     }
     begin(writer);
     for (int i = 0; i < EMPLOYERS; i++) add_employer(writer, &dice);
@@ -437,9 +455,11 @@ static void add_clause_hours(struct writer *writer, const struct dossier *dossie
     const char *channel = PICK(&writer->dice, channels);
     for (int month = 0; month < 3; month++) {
         struct row row = {.count = 0};
+        int at = dossier->person->entry + 60 + 31 * month;
+        if (at > writer->last_day) return;
         put(&row, "clause_market", market);
         put(&row, "participant", dossier->id);
-        put_month(&row, "month", dossier->person->entry + 60 + 31 * month);
+        put_month(&row, "month", at);
         put_int(&row, "hours", mg_demo_between(&writer->dice, 35, 140));
         put_int(&row, "beyond_clause", mg_demo_chance(&writer->dice, 20) ? 20 : 0);
         put(&row, "channel", channel);
@@ -447,14 +467,19 @@ static void add_clause_hours(struct writer *writer, const struct dossier *dossie
     }
 }
 
-/* Half of the exits are due within 18 months of the entry, as the protocol plans. */
+/* Whether the path has ended, and when: from eight months to two years after it began, or after
+ * 2017 for who was carried over from the protocol before. */
 static bool leaves(struct writer *writer, struct dossier *dossier)
 {
-    int longest = writer->last_day - dossier->person->entry;
-    bool out = mg_demo_chance(&writer->dice, 36) && longest > 300;
-    dossier->until = out ? dossier->person->entry +
-                               mg_demo_between(&writer->dice, 240, longest < 700 ? longest : 700)
-                         : writer->last_day;
+    enum { SHORTEST = 240, LONGEST = 700, LEAST_LEFT = 300 };
+    int protocol = mg_demo_day(2018, 1, 1), from = dossier->person->entry;
+    if (from < protocol) from = protocol;
+    int longest = writer->last_day - from;
+    bool out = mg_demo_chance(&writer->dice, 36) && longest > LEAST_LEFT;
+    dossier->until = writer->last_day;
+    if (out)
+        dossier->until =
+            from + mg_demo_between(&writer->dice, SHORTEST, longest < LONGEST ? longest : LONGEST);
     return out;
 }
 
@@ -533,7 +558,7 @@ mg_status mg_demo_work(struct mg_store *store, uint64_t seed, const char *antenn
     int found = read_appointments(writer, list, count);
     for (int i = 0; i < found && writer->status == MG_OK; i++) {
         begin(writer);
-        add_interview(writer, list[i].participant, list[i].adviser, mg_demo_day(2022, 1, 10));
+        add_interview(writer, list[i].participant, list[i].adviser, mg_demo_day(2021, 12, 13));
         commit(writer);
         done->dossiers++;
     }

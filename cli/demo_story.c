@@ -164,7 +164,7 @@ static mg_status add_late_note(struct mg_demo *demo, const struct mg_demo_node *
     (void)snprintf(participant, sizeof participant, "participant=%s", person->id);
     return mg_demo_do(
         demo, node,
-        MG_ARGS("add", "interview", participant, "held_on=2022-01-10", "note=" MG_DEMO_LATE_NOTE),
+        MG_ARGS("add", "interview", participant, "held_on=2021-12-13", "note=" MG_DEMO_LATE_NOTE),
         NULL, err);
 }
 

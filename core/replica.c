@@ -409,6 +409,7 @@ static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct
         return mg_fail(err, MG_BAD_BYTES, "commits of %s lack the hub's receipt", by.name);
     status = mg_author_find(conn, batch.node, batch.incarnation, &author, err);
     uint64_t previous = batch.first_seq - 1;
+    bool whole = batch.commit_count == batch.last_seq - batch.first_seq + 1; /* fit to be given back to a restored hub */
     *commits += batch.commit_count;
     for (uint32_t i = 0; status == MG_OK && i < batch.commit_count; i++) {
         struct mg_commit commit;
@@ -417,11 +418,12 @@ static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct
         if (batch.commits.error != NULL || commit.seq <= previous || commit.seq > batch.last_seq)
             return mg_fail(err, MG_BAD_BYTES, "a batch is damaged");
         previous = commit.seq;
+        whole &= commit.has_salt;
         status = mg_commit_take(store, conn, author, &by, &batch, &commit, mg_receipt_refuses(&batch.receipt, commit.seq), err);
     }
     if (status == MG_OK) status = check_heads(store, conn, &batch, author, err);
     if (status == MG_OK)
-        status = mg_batch_keep(store, conn, &batch, author, batch.commit_count == batch.last_seq - batch.first_seq + 1, choose_again, err);
+        status = mg_batch_keep(store, conn, &batch, author, whole, choose_again, err);
     return status;
 }
 

@@ -341,8 +341,10 @@ PYTHON
     wait_for crowd.out crowded $crowd_pid
     expect 0 "" m --dir alpha sync --json
 fi
+before=$(date +%s)
 end_process $hub_pid TERM
 is "the hub after strangers and SIGTERM" $ended 0
+[ $(($(date +%s) - before)) -lt 5 ] || fail "the hub waited for strangers"
 grep -E -q 'should never happen|Sanitizer' hub.err alpha.err && fail "$(cat hub.err alpha.err)"
 
 [ $failures -eq 0 ] || { echo "$failures failures" >&2; exit 1; }

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "daemon/perform.h"
 #include "daemon/writer.h"
 
 enum { GUESTS = 40, JOBS = 3 * GUESTS };
@@ -29,12 +30,30 @@ struct hub {
     int out; /* jobs not done yet */
 };
 
+/* What goes wrong in a request, after it has written. */
+enum fault { NONE, FAILS, SPOILS };
+
 struct request {
     struct mg_writer_job job;
     struct hub *hub;
+    enum fault fault;
     struct mg_store_request in;
     struct mg_store_result result;
 };
+
+/* Takes perform.c's place: enrolments alone, and faults where they are asked for. */
+mg_status mg_perform(struct mg_store *store, const struct mg_store_request *in,
+                     struct mg_store_result *result, struct mg_error *err)
+{
+    const struct request *request =
+        (const struct request *)((const char *)in - offsetof(struct request, in));
+    mg_status status = mg_hub_enrol(store, in->in.enrol.id, in->in.enrol.noise_public,
+                                    in->in.enrol.sign_public, &result->out.enrol.birth, err);
+    mg_buf_put_u8(&result->bytes, 1); /* tried again, it must begin empty */
+    if (status == MG_OK && request->fault == FAILS) return mg_fail(err, MG_REFUSED, "no");
+    if (status == MG_OK && request->fault == SPOILS) mg_apply_rollback(store); /* as a full disk */
+    return status;
+}
 
 static void make_hub(struct hub *hub)
 {
@@ -178,6 +197,37 @@ static void a_store_that_cannot_begin_fails_the_requests_and_not_the_hub(void **
     end_hub(&hub);
 }
 
+/* One request that fails after it has written, and one that takes the whole transaction with it:
+ * both are as if they had never been, and the others are stored. */
+static void a_fault_stays_its_own(void **state)
+{
+    (void)state;
+    enum { FEW = 9 };
+    static struct hub hub;
+    static struct request requests[FEW];
+    struct mg_invitation invitation;
+    make_hub(&hub);
+    for (int i = 0; i < FEW; i++) {
+        invite(&hub, i, &invitation);
+        ask_enrol(&requests[i], &invitation);
+    }
+    requests[3].fault = FAILS;
+    requests[6].fault = SPOILS;
+    start_writer(&hub);
+    for (int i = 0; i < FEW; i++) submit(&hub, &requests[i]);
+    uv_run(&hub.loop, UV_RUN_DEFAULT);
+
+    for (int i = 0; i < FEW; i++) {
+        assert_int_equal(requests[i].job.status == MG_OK, i != 3 && i != 6);
+        assert_int_equal(requests[i].result.bytes.len, 1);
+        mg_buf_free(&requests[i].result.bytes);
+    }
+    int active = 0;
+    assert_int_equal(mg_hub_nodes(hub.store, count_active, &active, NULL), MG_OK);
+    assert_int_equal(active, FEW - 2);
+    end_hub(&hub);
+}
+
 static void limit_files(rlim_t size)
 {
     struct rlimit limit;
@@ -225,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_refused_takes_nothing_with_it),
+        cmocka_unit_test(a_fault_stays_its_own),
         cmocka_unit_test(a_full_disk_is_told_to_everybody_and_forgotten_when_there_is_room),
         cmocka_unit_test(a_store_that_cannot_begin_fails_the_requests_and_not_the_hub),
     };
