@@ -438,6 +438,7 @@ struct own {
         uint64_t seq;
     } head[MG_HEADS_MAX];
     int head_count;
+    bool one_scope; /* the hub's: so that every reader of a scope holds its batches whole */
     bool full;
 };
 
@@ -446,6 +447,10 @@ static bool take_own(void *context, const struct mg_commit *commit, struct mg_bu
     struct own *own = context;
     size_t before = out->len;
     if (own->full) return false;
+    if (own->one_scope && own->head_count > 0 && strcmp(own->head[0].scope, commit->scope) != 0) {
+        own->full = true;
+        return false;
+    }
     mg_commit_write(out, commit);
     int i = 0;
     while (i < own->head_count && strcmp(own->head[i].scope, commit->scope) != 0) i++;
@@ -473,7 +478,7 @@ mg_status mg_own_batch(struct mg_store *store, struct mg_conn *conn, uint32_t au
     batch->incarnation = conn->lineage.authors[author].incarnation;
     batch->first_seq = after + 1;
     batch->last_seq = after;
-    struct own own = {.batch = batch, .heads = heads, .max_bytes = max_bytes};
+    struct own own = {.batch = batch, .heads = heads, .max_bytes = max_bytes, .one_scope = store->id.hub};
     mg_status status = mg_log_write(conn, author, after + 1, after + COMMITS_MAX, take_own, &own, &commits, &count, err);
     mg_mp_put_array(heads, (uint32_t)own.head_count);
     for (int i = 0; status == MG_OK && i < own.head_count; i++) {

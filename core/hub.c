@@ -430,6 +430,19 @@ static void note_held(struct mg_peer *peer, const struct mg_batch *batch)
     if (batch->first_seq <= peer->held_seq + 1 && batch->last_seq > peer->held_seq) peer->held_seq = batch->last_seq;
 }
 
+/* A batch comes whole or not at all, so its first commit tells. */
+static mg_status own_past_known(struct sequencing *s, struct mg_error *err)
+{
+    mg_status status;
+    sqlite3_stmt *stmt = mg_sql(s->conn, MG_SQL_COMMIT_BY_DOT);
+    sqlite3_bind_int64(stmt, 1, s->author);
+    sqlite3_bind_int64(stmt, 2, (int64_t)s->batch->first_seq);
+    bool known = mg_step(s->conn, stmt, &status, err) > 0 && sqlite3_column_type(stmt, 1) != SQLITE_NULL;
+    sqlite3_reset(stmt);
+    s->known = known ? s->batch->last_seq : s->batch->first_seq - 1;
+    return status;
+}
+
 static mg_status sequence_own(struct mg_store *store, struct mg_error *err);
 
 mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct mg_bytes bytes, bool refill, struct mg_buf *receipt,
@@ -465,6 +478,10 @@ mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct m
     if (status == MG_OK) status = mg_author_last(conn, s.author, &s.known, err);
     if (status == MG_OK) status = next_number(conn, &s.first_n, err);
     if (status != MG_OK) return status;
+    if (refill && by.hub) { /* of its own past the hub is given what each reader has: with holes */
+        status = own_past_known(&s, err);
+        if (status != MG_OK) return status;
+    }
     if (batch.first_seq > s.known + 1) {
         if (refill) { /* a part is missing before it: its author will give it back itself */
             mg_mp_put_array(receipt, 0);
@@ -476,12 +493,19 @@ mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct m
     if (s.known < batch.first_seq) s.known = batch.first_seq - 1;
     int64_t hub_time = batch.receipt.history != 0 ? batch.receipt.hub_time : hub_now(store);
     mg_buf_init(&s.refused, 64 * 1024);
-    status = each_commit(&s, fork_base, hub_time, err);
+    if (refill) status = mg_apply_save(store, err);
+    if (status == MG_OK) status = each_commit(&s, fork_base, hub_time, err);
     if (status == MG_OK && *fork_base == UINT64_MAX && batch.last_seq > known) {
         status = check_heads(&s, err);
+        if (status == MG_BAD_BYTES && refill) { /* what comes before it in its chain is missing here */
+            mg_buf_free(&s.refused);
+            mg_mp_put_array(receipt, 0);
+            return mg_apply_undo(store, err);
+        }
         if (status == MG_OK) status = keep_batch(&s, hub_time, err);
         if (status == MG_OK) status = number_routes(conn, err);
     }
+    if (status == MG_OK && refill) status = mg_apply_release(store, err);
     if (status == MG_OK && *fork_base == UINT64_MAX && !refill) note_held(peer, &batch);
     if (status == MG_OK && *fork_base == UINT64_MAX) status = write_receipts(conn, s.author, batch.first_seq, batch.last_seq, receipt, err);
     if (status == MG_OK) status = mg_repair(store, conn, err);

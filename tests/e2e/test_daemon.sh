@@ -86,7 +86,9 @@ start_hub_to_stay() {
         "$bin/maillaged" --dir "$1" --listen "$hub_address" 2>"$1.err" &
         hub_pid=$!
         started="$started $hub_pid"
-        while kill -0 $hub_pid 2>/dev/null && ! grep -q "^listening on " "$1.err"; do sleep 0.05; done
+        while kill -0 $hub_pid 2>/dev/null && ! grep -q "^listening on " "$1.err"; do
+            sleep 0.05
+        done
         grep -q "another program listens" "$1.err" || break
     done
     wait_for "$1.err" "listening on $hub_address" $hub_pid

@@ -68,6 +68,10 @@ start_hub hub
 m --dir mdfj set participant "$alice" phone=0603030303
 claire=$(m --dir msp add participant family_name=Petit given_name=Claire)
 shop=$(m --dir msp add employer name=Atelier siret=12345678901234)
+# the hub writes too, in one antenna's dossier, in the other's, and for all
+m --dir hub add participant --scope martigues/msp-port-de-bouc family_name=Perdu >/dev/null
+m --dir hub set participant "$alice" email=du.hub@exemple.fr
+m --dir hub add adviser code=aae-1 name=Adviser antenna=martigues/mdfj >/dev/null
 sync_node mdfj
 sync_node msp
 sync_node mdfj
@@ -89,6 +93,9 @@ sync_node msp
 for node in hub msp; do
     is "$node: Claire" "$(cell $node "SELECT given_name FROM participant WHERE family_name = 'Petit'")" Claire
 done
+is "hub: its own dossier came back" "$(cell hub "SELECT count(*) AS n FROM participant WHERE family_name = 'Perdu'")" 1
+is "hub: its own edit came back" "$(cell hub "SELECT email FROM participant WHERE given_name = 'Alice'")" du.hub@exemple.fr
+is "hub: its own adviser came back" "$(cell hub "SELECT name FROM adviser")" Adviser
 for node in hub mdfj msp twin; do is "$node: sector" "$(cell $node "SELECT sector FROM employer")" bois; done
 is "hub: phone" "$(cell hub "SELECT phone FROM participant WHERE given_name = 'Alice'")" 0603030303
 is "no conflict was invented for the sector" "$(m --dir hub sql --json "SELECT count(*) AS n FROM mg_sibling WHERE cell = 2" | grep -c '"n": *0')" 1
