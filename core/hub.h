@@ -93,7 +93,7 @@ struct mg_node_standing {
     uint8_t node[MG_ID_LEN];
     const char *name;
     const char *scopes; /* space separated */
-    const char *state;  /* active, revoked, invited, expired */
+    const char *state;  /* active, revoked */
     int64_t last_sync;  /* ms, hub's clock; 0: never */
     int64_t waiting;    /* what the node said it still owed at its last session; -1: unknown */
     bool digests_agree;

@@ -10,7 +10,6 @@
 #define MG_SQLS(X)                                                                                                     \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                                        \
     X(COMMIT, "COMMIT")                                                                                                \
-    X(ROLLBACK, "ROLLBACK")                                                                                            \
     X(SAVEPOINT, "SAVEPOINT mg_one")                                                                                   \
     X(RELEASE, "RELEASE mg_one")                                                                                       \
     X(UNDO, "ROLLBACK TO mg_one")                                                                                      \
@@ -40,8 +39,6 @@
                    " salt, hash, body, history, n, hub_time FROM mg_commit"                                            \
                    " WHERE author = ?1 AND seq >= ?2 AND seq <= ?3 AND hash IS NOT NULL ORDER BY seq")                 \
     X(COMMIT_REDOT, "UPDATE mg_commit SET author = ?2, seq = ?3, base_incarnation = ?4, base_seq = ?5, hash = ?6 WHERE ord = ?1") \
-    X(COMMIT_REDACT, "UPDATE mg_commit SET salt = ?2, body = ?3 WHERE ord = ?1")                                       \
-    X(COMMITS_NAMING, "SELECT ord, salt, body FROM mg_commit WHERE n IS NOT NULL AND scope = ?1 AND instr(body, ?2) > 0") \
     X(CHAIN_BEFORE, "SELECT seq, hash FROM mg_commit WHERE author = ?1 AND scope = ?2 AND seq < ?3 AND hash IS NOT NULL ORDER BY seq DESC LIMIT 1") \
     X(AUTHOR_LAST, "SELECT max(seq) FROM mg_commit WHERE author = ?1 AND hash IS NOT NULL")                            \
     X(AUTHOR_STAMP, "SELECT hlc FROM mg_commit WHERE author = ?1 ORDER BY seq DESC LIMIT 1")                           \
@@ -72,7 +69,6 @@
     X(DELETES, "SELECT ord FROM mg_delete WHERE t = ?1 AND id = ?2 ORDER BY ord")                                      \
     X(DELETE_ADD, "INSERT INTO mg_delete(t, id, ord) VALUES (?1, ?2, ?3)")                                             \
     X(DELETES_DROP, "DELETE FROM mg_delete WHERE t = ?1 AND id = ?2")                                                  \
-    X(DELETE_ROWS, "SELECT DISTINCT t, id FROM mg_delete ORDER BY t, id")                                              \
     X(HELD, "SELECT t, id FROM mg_held ORDER BY t, id")                                                                \
     X(HELD_ADD, "INSERT OR IGNORE INTO mg_held(t, id) VALUES (?1, ?2)")                                                \
     X(HELD_DROP, "DELETE FROM mg_held WHERE t = ?1 AND id = ?2")                                                       \
@@ -93,19 +89,14 @@
     X(ROUTE_AFTER, "SELECT n, dossier, source, target, moved FROM mg_route WHERE n > ?1 ORDER BY n LIMIT 1")             \
     X(ROUTE_FROM, "SELECT n FROM mg_route WHERE dossier = ?1 AND source = ?2 AND moved ORDER BY n = 0 DESC, n DESC LIMIT 1") \
     X(ROUTE_LEFT, "SELECT 1 FROM mg_route WHERE source = ?1 LIMIT 1")                                                  \
-    X(EVICTED_ADD, "INSERT OR IGNORE INTO mg_evicted(dossier) VALUES (?1)")                                            \
-    X(EVICTED_DROP, "DELETE FROM mg_evicted WHERE dossier = ?1")                                                       \
-    X(EVICTED, "SELECT dossier FROM mg_evicted")                                                                       \
     X(NODE_BY_ID, "SELECT name, kind, sign_key, noise_key, scopes, state FROM node WHERE id = ?1")                     \
     X(NODE_BY_NOISE, "SELECT id, name, scopes, state FROM node WHERE noise_key = ?1")                                  \
-    X(PEER_GET, "SELECT last_sync, waiting, digests_agree FROM mg_peer WHERE node = ?1")                               \
     X(PEER_ACK, "INSERT INTO mg_peer(node, incarnation, history, n, waiting) VALUES (?1, ?2, ?3, ?4, -1)"              \
                 " ON CONFLICT(node) DO UPDATE SET incarnation = ?2, history = ?3, n = ?4")                             \
     X(PEER_DONE, "UPDATE mg_peer SET last_sync = ?2, waiting = ?3, digests_agree = ?4 WHERE node = ?1")                \
     X(INVITE_ADD, "INSERT INTO mg_invite(id, secret, name, scopes, expires) VALUES (?1, ?2, ?3, ?4, ?5)")              \
     X(INVITE_GET, "SELECT secret, name, scopes, expires, noise_key, sign_key FROM mg_invite WHERE id = ?1")            \
-    X(INVITE_USE, "UPDATE mg_invite SET noise_key = ?2, sign_key = ?3 WHERE id = ?1")                                  \
-    X(INVITES_OPEN, "SELECT name, scopes, expires FROM mg_invite WHERE noise_key IS NULL ORDER BY name, id")
+    X(INVITE_USE, "UPDATE mg_invite SET noise_key = ?2, sign_key = ?3 WHERE id = ?1")                                  
 
 enum mg_sql {
 #define MG_X(name, text) MG_SQL_##name,

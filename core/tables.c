@@ -53,7 +53,6 @@ const char mg_engine_tables[] =
     " source INTEGER NOT NULL, target INTEGER NOT NULL, moved INTEGER NOT NULL) STRICT;"
     "CREATE INDEX mg_route_n ON mg_route(n);"
     "CREATE INDEX mg_route_source ON mg_route(source, dossier);"
-    "CREATE TABLE mg_evicted(dossier BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;"
     /* The hub's own notes on its nodes. */
     "CREATE TABLE mg_peer(node BLOB PRIMARY KEY, incarnation INTEGER, history INTEGER, n INTEGER, last_sync INTEGER,"
     " waiting INTEGER, digests_agree INTEGER) STRICT, WITHOUT ROWID;"
