@@ -32,6 +32,7 @@ enum mg_verb_group {
     MG_GROUP_ROWS,
     MG_GROUP_SYNC,
     MG_GROUP_TRAIL,
+    MG_GROUP_RULES,
     MG_GROUP_HUB,
     MG_GROUP_MORE,
     MG_GROUP_HIDDEN, /* works, but `help` does not list it */

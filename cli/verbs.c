@@ -25,6 +25,7 @@ static const char *const group_titles[] = {
     [MG_GROUP_ROWS] = "The data",
     [MG_GROUP_SYNC] = "This node and its hub",
     [MG_GROUP_TRAIL] = "Who changed what",
+    [MG_GROUP_RULES] = "The protocol rules",
     [MG_GROUP_HUB] = "On the hub",
     [MG_GROUP_MORE] = "More",
 };

@@ -68,6 +68,14 @@
       "TABLE ID COLUMN (--value VALUE | --take COMMIT)", "settle a conflict",                     \
       "Either with a value of your own, or with the one that COMMIT wrote. For the column\n"      \
       "`row` the value is `kept` or `deleted`.")                                                  \
+    X("rules test", mg_verb_rules_test, MG_GROUP_RULES, 1, 1, "PACK.yaml",                        \
+      "run the cases that a rule pack holds",                                                     \
+      "Says what is wrong with the pack, with file and line, and ends with status 3 when it\n"    \
+      "cannot be used. core/rules/PACKS.md tells how to write one. No node is needed.")           \
+    X("rules eval", mg_verb_rules_eval, MG_GROUP_RULES, 2, 2, "PACK.yaml FACTS.json --as-of DATE", \
+      "judge the facts in a file by the pack in a file",                                          \
+      "FACTS.json is {\"participant\": {...}, \"situation\": [{...}], ...}, names as `maillage\n"  \
+      "schema` prints them; `-` reads it from standard input. No node is needed.")                \
     X("hub init", mg_verb_hub_init, MG_GROUP_HUB, 0, 0, "--name NAME",                            \
       "make the directory a hub",                                                                 \
       "With the antennas and communes of both PLIEs in place. Then: `maillaged --dir DIR`.")      \
