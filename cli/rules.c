@@ -28,14 +28,13 @@ mg_status mg_read_whole(const char *file, size_t max, struct mg_bytes *text, str
     return MG_OK;
 }
 
-mg_status mg_rules_open(const char *file, struct mg_pack **pack, struct mg_bytes *text, struct mg_error *err)
+mg_status mg_rules_open(const char *file, struct mg_pack **pack, struct mg_error *err)
 {
     struct mg_bytes read;
     mg_status status = mg_read_whole(file, MG_PACK_MAX, &read, err);
     if (status != MG_OK) return status;
     status = mg_pack_load(read, file, pack, err);
-    if (status == MG_OK && text != NULL) *text = read;
-    else free((void *)(uintptr_t)read.data);
+    free((void *)(uintptr_t)read.data);
     return status;
 }
 
@@ -163,8 +162,7 @@ static void print_document(const struct mg_pack_info *pack, const char *as_of, c
     mg_print_json(out);
 }
 
-/* The language of messages, as gettext would choose it. */
-static bool speaks_french(void)
+bool mg_speaks_french(void)
 {
     static const char *const names[] = {"LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -178,7 +176,7 @@ static void print_for_people(const struct mg_pack_info *pack, const char *as_of,
 {
     static const char *const marks[] = {[MG_OK_NO] = "no", [MG_OK_YES] = "yes", [MG_OK_UNKNOWN] = "?"};
     static const char *const marques[] = {[MG_OK_NO] = "non", [MG_OK_YES] = "oui", [MG_OK_UNKNOWN] = "?"};
-    bool french = speaks_french();
+    bool french = mg_speaks_french();
     printf("%s, %s %s\n", french ? pack->title.fr : pack->title.en, french ? "au" : "as of", as_of);
     for (int part = 0; part < MG_PART_COUNT; part++) {
         printf("%-14s %s", mg_part_names[part], mg_verdict_name((enum mg_verdict_part)part, verdict->parts[part]));

@@ -18,7 +18,7 @@ mg_status mg_verb_rules_eval(struct mg_cli *cli, const struct mg_args *args, str
     struct mg_bytes text = {0};
     mg_facts_init(&facts);
     mg_status status = mg_rules_as_of(mg_args_option(args, "--as-of"), &as_of, err);
-    if (status == MG_OK) status = mg_rules_open(args->words[0], &pack, NULL, err);
+    if (status == MG_OK) status = mg_rules_open(args->words[0], &pack, err);
     if (status == MG_OK) status = mg_read_whole(args->words[1], FACTS_MAX, &text, err);
     if (status == MG_OK) status = mg_rules_facts(args->words[1], text, &facts, err);
     if (status == MG_OK) status = mg_pack_judge(pack, &facts, as_of, &verdict, err);

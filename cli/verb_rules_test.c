@@ -11,7 +11,7 @@
 mg_status mg_verb_rules_test(struct mg_cli *cli, const struct mg_args *args, struct mg_error *err)
 {
     struct mg_pack *pack;
-    mg_status status = mg_rules_open(args->words[0], &pack, NULL, err);
+    mg_status status = mg_rules_open(args->words[0], &pack, err);
     if (status != MG_OK) return status;
     status = mg_pack_check(pack, err);
     const struct mg_pack_info *info = mg_pack_info(pack);

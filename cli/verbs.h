@@ -68,6 +68,21 @@
       "TABLE ID COLUMN (--value VALUE | --take COMMIT)", "settle a conflict",                     \
       "Either with a value of your own, or with the one that COMMIT wrote. For the column\n"      \
       "`row` the value is `kept` or `deleted`.")                                                  \
+    X("rules list", mg_verb_rules_list, MG_GROUP_RULES, 0, 0, "",                                 \
+      "list the rule packs and say which are in force here",                                      \
+      "A pack is in force when the hub's signature holds and all its cases pass on this machine;\n" \
+      "until then the one before it stays.")                                                      \
+    X("rules check", mg_verb_rules_check, MG_GROUP_RULES, 1, 1, "ID --as-of DATE",                \
+      "judge one participant as of a day, with the reasons",                                      \
+      "By the pack of the PLIE that was valid on the day of the exit, else on DATE.")             \
+    X("rules review", mg_verb_rules_review, MG_GROUP_RULES, 0, 0, "[--alerts]",                   \
+      "list dossiers that break an invariant",                                                    \
+      "Two referents at once, an exit before the entry, ...: what two honest edits may make when\n" \
+      "they are merged. --alerts also lists the alerts of the packs.")                            \
+    X("rules drift", mg_verb_rules_drift, MG_GROUP_RULES, 0, 0, "",                               \
+      "list the verdicts that merges and new packs changed",                                      \
+      "Oldest first, with the commit after which the verdict was another. `concurrent`: its\n"    \
+      "author had not seen the last change of the dossier.")                                      \
     X("rules test", mg_verb_rules_test, MG_GROUP_RULES, 1, 1, "PACK.yaml",                        \
       "run the cases that a rule pack holds",                                                     \
       "Says what is wrong with the pack, with file and line, and ends with status 3 when it\n"    \
@@ -76,6 +91,10 @@
       "judge the facts in a file by the pack in a file",                                          \
       "FACTS.json is {\"participant\": {...}, \"situation\": [{...}], ...}, names as `maillage\n"  \
       "schema` prints them; `-` reads it from standard input. No node is needed.")                \
+    X("rules publish", mg_verb_rules_publish, MG_GROUP_RULES, 1, 1, "PACK.yaml",                  \
+      "on the hub: sign a pack and send it to every node",                                        \
+      "All its cases are run first. It judges from then on, and `maillage rules drift` lists\n"   \
+      "what it changed. Publishing the same pack id again replaces the pack.")                    \
     X("hub init", mg_verb_hub_init, MG_GROUP_HUB, 0, 0, "--name NAME",                            \
       "make the directory a hub",                                                                 \
       "With the antennas and communes of both PLIEs in place. Then: `maillaged --dir DIR`.")      \

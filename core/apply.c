@@ -68,6 +68,7 @@ mg_status mg_apply_body(struct mg_store *store, struct mg_conn *conn, const stru
     struct mg_mp_reader in;
     mg_mp_read(&in, body.data, body.len);
     uint32_t groups = mg_mp_get_array(&in, UINT32_MAX);
+    conn->cause = stub->ord;
     for (uint32_t i = 0; i < groups; i++) {
         struct mg_group group;
         mg_group_read(&in, has_salt, &group);

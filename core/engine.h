@@ -8,12 +8,14 @@
 #ifndef MG_CORE_ENGINE_H
 #define MG_CORE_ENGINE_H
 
+#include "core/civil.h"
 #include "core/edit.h"
 #include "core/hash.h"
 #include "core/hub.h"
 #include "core/merge.h"
 #include "core/mp.h"
 #include "core/replica.h"
+#include "core/rules/facts.h"
 #include "core/sql.h"
 #include "core/store.h"
 
@@ -43,16 +45,29 @@ struct mg_scope {
     char path[MG_SCOPE_MAX + 1];
     uint64_t digest; /* sum of its rows' hashes */
     int64_t rows;
+    uint64_t verdicts; /* sum of its dossiers' verdicts' hashes */
     bool dirty; /* digest not yet written */
 };
 
 struct mg_stub_map; /* commit ordinal -> stub */
+
+/* Dossiers that this transaction touched and the rules have not looked at yet (rules/touched.c). */
+struct mg_touched {
+    struct mg_touch {
+        uint8_t dossier[MG_ID_LEN];
+        int64_t ord; /* the last commit that touched it */
+    } *items;
+    size_t count, room;
+    uint32_t *slots; /* index + 1 of an item; 0: free */
+    size_t slot_count;
+};
 
 struct mg_conn {
     sqlite3 *db;
     sqlite3_stmt *fixed[MG_SQL_COUNT];
     sqlite3_stmt *by_table[MG_TABLES_MAX][MG_T_SQL_COUNT];
     int64_t data_version;
+    int64_t identity_version; /* the data_version at which the incarnation was read */
     struct mg_lineage lineage;
     uint32_t author_room, history_room;
     struct mg_scope *scopes; /* by ordinal; entry 0 unused */
@@ -70,6 +85,11 @@ struct mg_conn {
         uint32_t from, to;
     } *moves;
     size_t move_count, move_room;
+    struct mg_touched touched;
+    int64_t cause;       /* the commit that is being applied */
+    int64_t packs_cause; /* the commit that wrote the table of packs in this transaction; 0: none */
+    int64_t packs;       /* counts the changes of mg_pack; 0: there never was one */
+    sqlite3_stmt *facts[MG_FACT_TABLE_COUNT];
     bool in_tx;
     bool repair; /* mg_repair may hold something */
     bool no_held; /* mg_held is empty */
@@ -85,6 +105,7 @@ struct mg_store {
     uint64_t hlc;             /* last stamp given */
     int64_t held_back;        /* rows of foreign clients that could not be committed */
     uint32_t history_running; /* hub: the history of this run; 0: not sequencing */
+    struct mg_rules *rules;   /* packs in force, compiled (rules/packs.c); NULL until they are needed */
 };
 
 /* --- statements (statement.c) --- */
@@ -403,6 +424,28 @@ mg_status mg_routes_of_moves(struct mg_conn *conn, struct mg_error *err) MG_MUST
 /* The next batch of AUTHOR's commits after AFTER with at most MAX_BYTES, signed with our key. */
 mg_status mg_own_batch(struct mg_store *store, struct mg_conn *conn, uint32_t author, uint64_t after, size_t max_bytes,
                        struct mg_buf *out, struct mg_buf *heads, struct mg_batch *batch, struct mg_error *err) MG_MUST_CHECK;
+
+/* --- the protocol rules (rules/touched.c, packs.c, dossier.c, verdicts.c) --- */
+
+/* A row of DOSSIER changes: its verdict is owed. When another commit of this transaction touched the dossier already, it
+ * is judged now, before the change, so that drift names the commit that caused it. */
+mg_status mg_rules_touch(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], struct mg_error *err) MG_MUST_CHECK;
+/* At the end of a transaction: takes new packs in force and judges what is owed. */
+mg_status mg_rules_owed(struct mg_store *store, struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+/* Judges everything as of DAY when it is not the day of judgement already. */
+mg_status mg_rules_on_day(struct mg_store *store, struct mg_conn *conn, struct mg_date day, struct mg_error *err) MG_MUST_CHECK;
+struct mg_date mg_date_of_ms(int64_t ms);
+mg_status mg_rules_day_get(struct mg_store *store, struct mg_conn *conn, struct mg_date *day, struct mg_error *err) MG_MUST_CHECK;
+void mg_rules_forget(struct mg_store *store); /* packs in memory */
+
+bool mg_touched_find(const struct mg_touched *touched, const uint8_t dossier[MG_ID_LEN], size_t *index);
+void mg_touched_put(struct mg_touched *touched, const uint8_t dossier[MG_ID_LEN], int64_t ord);
+void mg_touched_clear(struct mg_touched *touched);
+void mg_touched_free(struct mg_touched *touched);
+
+/* The facts of one participant; *FOUND false when there is no such row. */
+mg_status mg_dossier_facts(struct mg_store *store, struct mg_conn *conn, const uint8_t participant[MG_ID_LEN],
+                           struct mg_facts *facts, bool *found, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- for people (worklist.c) --- */
 void mg_commit_name(const struct mg_lineage *lineage, const struct mg_stub *stub, char name[MG_COMMIT_NAME_LEN]);

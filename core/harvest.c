@@ -427,6 +427,7 @@ static mg_status settle(struct harvest *h, struct touched *row, struct mg_error 
     struct mg_row *data = &row->stored.row;
     const struct mg_lineage *lineage = &h->conn->lineage;
     mg_status status = MG_OK;
+    h->conn->cause = row->by->ord;
     if (row->kind == MG_OP_DELETE) mg_row_delete(data, lineage, row->by);
     if (row->kind == MG_OP_INSERT || row->kind == MG_OP_KEEP)
         mg_row_write(data, lineage, MG_PRESENCE, row->by, (struct mg_value){.kind = MG_NULL});

@@ -647,6 +647,7 @@ mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struc
         return mg_fail(err, MG_DENIED, "this node is newer than the hub (schema %d, the hub has %d); the hub has to be upgraded first",
                        hello->schema_version, store->schema->version);
     mg_status status = sequence_own(store, err);
+    if (status == MG_OK) status = mg_rules_on_day(store, conn, mg_date_of_ms(welcome->hub_time), err);
     for (int i = 0; status == MG_OK && i < lineage_count; i++) status = mg_history_learn(conn, &lineage[i], err);
     if (status == MG_OK) status = mg_author_find(conn, peer->node, hello->incarnation, &author, err);
     if (status == MG_OK) status = mg_author_last(conn, author, &welcome->known_seq, err);

@@ -227,6 +227,7 @@ static mg_status load_scopes(struct mg_conn *conn, struct mg_error *err)
         snprintf(scope->path, sizeof scope->path, "%s", (const char *)sqlite3_column_text(stmt, 1));
         scope->digest = (uint64_t)sqlite3_column_int64(stmt, 2);
         scope->rows = sqlite3_column_int64(stmt, 3);
+        scope->verdicts = (uint64_t)sqlite3_column_int64(stmt, 4);
     }
     return status;
 }
@@ -249,6 +250,7 @@ mg_status mg_ledger_refresh(struct mg_conn *conn, struct mg_error *err)
     status = load_authors(conn, err);
     if (status == MG_OK) status = load_histories(conn, err);
     if (status == MG_OK) status = load_scopes(conn, err);
+    if (status == MG_OK) status = mg_meta_int(conn, "packs", &conn->packs, 0, err);
     if (status == MG_OK) conn->data_version = version;
     else mg_ledger_drop(conn);
     return status;
@@ -263,6 +265,7 @@ mg_status mg_ledger_flush(struct mg_conn *conn, struct mg_error *err)
         sqlite3_bind_int64(stmt, 1, s);
         sqlite3_bind_int64(stmt, 2, (int64_t)scope->digest);
         sqlite3_bind_int64(stmt, 3, scope->rows);
+        sqlite3_bind_int64(stmt, 4, (int64_t)scope->verdicts);
         mg_status status = mg_run(conn, stmt, err);
         if (status != MG_OK) return status;
         scope->dirty = false;

@@ -541,6 +541,15 @@ static mg_status place_record(struct mg_store *store, struct mg_conn *conn, stru
     return mg_run(conn, stmt, err);
 }
 
+/* What the rules have to look at before the transaction ends. */
+static mg_status owe_verdict(struct mg_store *store, struct mg_conn *conn, const struct mg_stored_row *stored, struct mg_error *err)
+{
+    const struct mg_row *row = &stored->row;
+    if (row->table_index == store->schema->packs) conn->packs_cause = conn->cause;
+    if (row->table->scope != MG_SCOPE_ANTENNA) return MG_OK;
+    return mg_rules_touch(store, conn, row->table_index == store->schema->head ? row->id : stored->dossier, err);
+}
+
 static mg_status save(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, bool written, struct mg_error *err)
 {
     struct mg_row *row = &stored->row;
@@ -562,6 +571,8 @@ static mg_status save(struct mg_store *store, struct mg_conn *conn, struct mg_st
     if (status != MG_OK) return status;
     stored->hash = hash_row(conn, row);
     if (known && stored->hash == old_hash && stored->scope == old_scope && stored->had_held == row->held) return MG_OK;
+    status = owe_verdict(store, conn, stored, err);
+    if (status != MG_OK) return status;
     bool visible = mg_row_visible(row, &conn->lineage);
     if (!written) status = place_data(store, conn, stored, visible, err);
     if (status == MG_OK) status = place_record(store, conn, stored, visible, old_rowid, err);
@@ -601,7 +612,8 @@ mg_status mg_row_evict(struct mg_store *store, struct mg_conn *conn, struct mg_s
     mg_status status = MG_OK;
     sqlite3_stmt *stmt;
     count_in(conn, stored->scope, stored->hash, -1);
-    if (stored->rowid != 0) {
+    if (table == store->schema->head) status = mg_rules_touch(store, conn, row->id, err);
+    if (status == MG_OK && stored->rowid != 0) {
         stmt = mg_table_sql(conn, store->schema, table, MG_T_V_DROP);
         sqlite3_bind_int64(stmt, 1, stored->rowid);
         status = mg_run(conn, stmt, err);

@@ -71,6 +71,7 @@ struct mg_schema {
     int table_count;
     int head;         /* index of the dossier's head table (participant) */
     int home_column;  /* its column that says the antenna */
+    int packs;        /* index of the table of rule packs (core/rules/packs.c) */
     int version;
 };
 

@@ -22,9 +22,9 @@
     X(HISTORIES, "SELECT h, id, parent, fork FROM mg_history ORDER BY h")                                              \
     X(HISTORY_ADD, "INSERT INTO mg_history(h, id, parent, fork) VALUES (?1, ?2, ?3, ?4)")                              \
     X(HISTORY_SET, "UPDATE mg_history SET parent = ?2, fork = ?3 WHERE h = ?1")                                        \
-    X(SCOPES, "SELECT s, path, digest, rows FROM mg_scope ORDER BY s")                                                 \
+    X(SCOPES, "SELECT s, path, digest, rows, verdicts FROM mg_scope ORDER BY s")                                                 \
     X(SCOPE_ADD, "INSERT INTO mg_scope(s, path, digest, rows) VALUES (?1, ?2, 0, 0)")                                  \
-    X(SCOPE_SET, "UPDATE mg_scope SET digest = ?2, rows = ?3 WHERE s = ?1")                                            \
+    X(SCOPE_SET, "UPDATE mg_scope SET digest = ?2, rows = ?3, verdicts = ?4 WHERE s = ?1")                             \
     X(STUB, "SELECT author, seq, hlc, hub_time, history, n, seen_history, seen_n, seen_more FROM mg_commit WHERE ord = ?1") \
     X(NUMBERS, "SELECT history, n FROM mg_number WHERE ord = ?1 ORDER BY history, n")                                  \
     X(NUMBER_ADD, "INSERT OR IGNORE INTO mg_number(ord, history, n) VALUES (?1, ?2, ?3)")                              \
@@ -91,6 +91,34 @@
     X(ROUTE_LEFT, "SELECT 1 FROM mg_route WHERE source = ?1 LIMIT 1")                                                  \
     X(NODE_BY_ID, "SELECT name, kind, sign_key, noise_key, scopes, state FROM node WHERE id = ?1")                     \
     X(NODE_BY_NOISE, "SELECT id, name, scopes, state FROM node WHERE noise_key = ?1")                                  \
+    X(PACK_ROWS, "SELECT code, valid_from, valid_to, body, hash, signature FROM rule_pack ORDER BY code")              \
+    X(PACK_GET, "SELECT row_hash FROM mg_pack WHERE code = ?1")                                                        \
+    X(PACK_TAKE, "INSERT INTO mg_pack(code, row_hash, active, body) VALUES (?1, ?2, 1, ?3) ON CONFLICT(code) DO UPDATE"    \
+                 " SET row_hash = ?2, active = 1, reason = NULL, body = ?3")                                               \
+    X(PACK_REFUSE, "INSERT INTO mg_pack(code, row_hash, active, reason) VALUES (?1, ?2, 0, ?3) ON CONFLICT(code) DO UPDATE" \
+                   " SET row_hash = ?2, active = 0, reason = ?3")                                                          \
+    X(PACKS_GONE, "UPDATE mg_pack SET active = 0, row_hash = x'', reason = 'withdrawn by the hub', body = NULL"             \
+                  " WHERE body IS NOT NULL AND code NOT IN (SELECT code FROM rule_pack)")                              \
+    X(PACKS_KEPT, "SELECT p, code, body FROM mg_pack WHERE body IS NOT NULL ORDER BY code")                            \
+    X(PUBLISHED, "SELECT r.code, r.valid_from, r.valid_to, r.hash, m.active = 1, m.reason"                                \
+                 " FROM rule_pack r LEFT JOIN mg_pack m ON m.code = r.code ORDER BY r.code")                           \
+    X(PLIES, "SELECT DISTINCT plie FROM antenna WHERE plie IS NOT NULL ORDER BY 1")                                    \
+    X(PACK_PUBLISH, "INSERT INTO rule_pack(id, code, valid_from, valid_to, body, hash, signature)"                     \
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(id) DO UPDATE"                                   \
+                    " SET valid_from = ?3, valid_to = ?4, body = ?5, hash = ?6, signature = ?7")                       \
+    X(DOSSIERS, "SELECT id FROM participant ORDER BY id")                                                              \
+    X(REFERENTS, "SELECT count(DISTINCT value) FROM mg_sibling WHERE t = ?1 AND id = ?2 AND cell = ?3"                 \
+                 " AND value IS NOT ?4")                                                                               \
+    X(VERDICT_GET, "SELECT scope, pack, ord, entry, step_start, accompaniment, exit, ok, hash FROM mg_verdict WHERE id = ?1") \
+    X(VERDICT_SET, "INSERT OR REPLACE INTO mg_verdict(id, scope, pack, ord, entry, step_start, accompaniment, exit,"   \
+                   " exit_kind, exit_on, held, broken, alerts, ok, hash)"                                              \
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)")                       \
+    X(VERDICT_DROP, "DELETE FROM mg_verdict WHERE id = ?1")                                                            \
+    X(VERDICTS_AFTER, "SELECT id, hash FROM mg_verdict WHERE scope = ?1 AND id > ?2 ORDER BY id LIMIT ?3")             \
+    X(DRIFT_ADD, "INSERT INTO mg_drift(participant, rule, before, after, ord, concurrent) VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
+    X(DRIFTS, "SELECT participant, rule, before, after, ord, concurrent FROM mg_drift ORDER BY d")                     \
+    X(REVIEW, "SELECT id, pack, ok FROM mg_verdict WHERE broken + alerts > 0 ORDER BY id")                             \
+    X(REVIEW_COUNT, "SELECT ifnull(sum(broken), 0) FROM mg_verdict WHERE broken > 0")                                  \
     X(PEER_ACK, "INSERT INTO mg_peer(node, incarnation, history, n, waiting) VALUES (?1, ?2, ?3, ?4, -1)"              \
                 " ON CONFLICT(node) DO UPDATE SET incarnation = ?2, history = ?3, n = ?4")                             \
     X(PEER_DONE, "UPDATE mg_peer SET last_sync = ?2, waiting = ?3, digests_agree = ?4 WHERE node = ?1")                \

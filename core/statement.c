@@ -112,6 +112,8 @@ void mg_statements_drop(struct mg_conn *conn)
     for (int t = 0; t < MG_TABLES_MAX; t++)
         for (int i = 0; i < MG_T_SQL_COUNT; i++) sqlite3_finalize(conn->by_table[t][i]);
     memset(conn->by_table, 0, sizeof conn->by_table);
+    for (int i = 0; i < MG_FACT_TABLE_COUNT; i++) sqlite3_finalize(conn->facts[i]);
+    memset(conn->facts, 0, sizeof conn->facts);
 }
 
 int mg_step(struct mg_conn *conn, sqlite3_stmt *stmt, mg_status *status, struct mg_error *err)

@@ -203,7 +203,7 @@ static void conn_init(struct mg_conn *conn, sqlite3 *db)
 {
     memset(conn, 0, sizeof *conn);
     conn->db = db;
-    conn->data_version = -1;
+    conn->data_version = conn->identity_version = -1;
     mg_buf_init(&conn->scratch, 1024 * 1024);
 }
 
@@ -211,6 +211,7 @@ static void conn_close(struct mg_conn *conn)
 {
     mg_ledger_drop(conn);
     mg_statements_drop(conn);
+    mg_touched_free(&conn->touched);
     mg_buf_free(&conn->scratch);
     sqlite3_close(conn->db);
     conn->db = NULL;
@@ -553,6 +554,7 @@ mg_status mg_store_open(const char *dir, const struct mg_env *env, struct mg_sto
 void mg_store_close(struct mg_store *store)
 {
     if (store == NULL) return;
+    mg_rules_forget(store);
     conn_close(&store->user);
     conn_close(&store->remote);
     sodium_memzero(&store->id, sizeof store->id);
@@ -584,9 +586,8 @@ mg_status mg_lock_take(const char *dir, const char *name, int *lock, struct mg_e
 /* The incarnation may have changed in another process. */
 static mg_status refresh(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
 {
-    int64_t before = conn->data_version;
     mg_status status = mg_ledger_refresh(conn, err);
-    if (status != MG_OK || conn->data_version == before) return status;
+    if (status != MG_OK || conn->data_version == conn->identity_version) return status;
     int64_t incarnation;
     uint64_t hlc = 0;
     uint32_t author;
@@ -595,6 +596,7 @@ static mg_status refresh(struct mg_store *store, struct mg_conn *conn, struct mg
     if (status == MG_OK) status = mg_author_find(conn, store->id.node, store->id.incarnation, &author, err);
     if (status == MG_OK) status = mg_author_last_stamp(conn, author, &hlc, err);
     if (status == MG_OK && hlc > store->hlc) store->hlc = hlc;
+    if (status == MG_OK) conn->identity_version = conn->data_version;
     return status;
 }
 
@@ -602,6 +604,7 @@ static void rollback(struct mg_conn *conn)
 {
     if (!sqlite3_get_autocommit(conn->db)) sqlite3_exec(conn->db, "ROLLBACK", NULL, NULL, NULL);
     mg_ledger_drop(conn);
+    conn->identity_version = -1;
     conn->in_tx = false;
 }
 
@@ -611,6 +614,8 @@ static mg_status begin(struct mg_store *store, struct mg_conn *conn, struct mg_e
     mg_status status = mg_run(conn, mg_sql(conn, MG_SQL_BEGIN), err);
     if (status != MG_OK) return status;
     conn->in_tx = true;
+    conn->cause = conn->packs_cause = 0;
+    mg_touched_clear(&conn->touched);
     status = refresh(store, conn, err);
     if (status != MG_OK) rollback(conn);
     return status;
@@ -620,6 +625,7 @@ static mg_status begin(struct mg_store *store, struct mg_conn *conn, struct mg_e
 static mg_status settle(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
 {
     mg_status status = mg_repair(store, conn, err);
+    if (status == MG_OK) status = mg_rules_owed(store, conn, err);
     if (status == MG_OK && store->id.hub) status = mg_routes_of_moves(conn, err);
     conn->move_count = 0;
     if (status == MG_OK) status = mg_ledger_flush(conn, err);

@@ -15,7 +15,7 @@ const char mg_engine_tables[] =
     "CREATE TABLE mg_author(a INTEGER PRIMARY KEY, node BLOB NOT NULL, incarnation INTEGER NOT NULL,"
     " base INTEGER, base_seq INTEGER, UNIQUE(node, incarnation)) STRICT;"
     "CREATE TABLE mg_scope(s INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, digest INTEGER NOT NULL,"
-    " rows INTEGER NOT NULL) STRICT;"
+    " rows INTEGER NOT NULL, verdicts INTEGER NOT NULL DEFAULT 0) STRICT;"
     /* The log. hash NULL: known only as the author of values (a row came without its commits).
      * flags: 1 refused by the hub, 2 in quarantine here. */
     "CREATE TABLE mg_commit(ord INTEGER PRIMARY KEY, author INTEGER NOT NULL, seq INTEGER NOT NULL,"
@@ -53,6 +53,17 @@ const char mg_engine_tables[] =
     " source INTEGER NOT NULL, target INTEGER NOT NULL, moved INTEGER NOT NULL) STRICT;"
     "CREATE INDEX mg_route_n ON mg_route(n);"
     "CREATE INDEX mg_route_source ON mg_route(source, dossier);"
+    /* Rule packs as this store took them: the last good one stays in force beside a refused one. */
+    "CREATE TABLE mg_pack(p INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, row_hash BLOB NOT NULL, active INTEGER NOT NULL,"
+    " reason TEXT, body BLOB) STRICT;"
+    /* What the rules say of each dossier on the day of judgement (rules/verdicts.c). ord: the last commit that
+     * touched it; broken: invariants that it does not keep; hash: what it counts for in its scope's sum. */
+    "CREATE TABLE mg_verdict(id BLOB PRIMARY KEY, scope INTEGER NOT NULL, pack INTEGER NOT NULL, ord INTEGER NOT NULL,"
+    " entry INTEGER NOT NULL, step_start INTEGER NOT NULL, accompaniment INTEGER NOT NULL, exit INTEGER NOT NULL,"
+    " exit_kind INTEGER NOT NULL, exit_on TEXT, held INTEGER NOT NULL, broken INTEGER NOT NULL, alerts INTEGER NOT NULL,"
+    " ok BLOB NOT NULL, hash INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE mg_drift(d INTEGER PRIMARY KEY, participant BLOB NOT NULL, rule TEXT NOT NULL, before TEXT NOT NULL,"
+    " after TEXT NOT NULL, ord INTEGER NOT NULL, concurrent INTEGER NOT NULL) STRICT;"
     /* The hub's own notes on its nodes. */
     "CREATE TABLE mg_peer(node BLOB PRIMARY KEY, incarnation INTEGER, history INTEGER, n INTEGER, last_sync INTEGER,"
     " waiting INTEGER, digests_agree INTEGER) STRICT, WITHOUT ROWID;"

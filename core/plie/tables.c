@@ -18,7 +18,7 @@
 
 /* In bytes of UTF-8. */
 enum { code_max = 64, phone_max = 64, hash_max = 128, name_max = 256, email_max = 320,
-       label_max = 512, address_max = 1024, pack_max = 32768 };
+       label_max = 512, address_max = 1024, pack_max = 98304 };
 
 /* One column each. P is REVIEW or LATEST; what cannot change has its own forms below. */
 #define TEXT(n, p, bytes)                                                                         \
@@ -96,6 +96,7 @@ static const struct mg_column rule_pack_columns[] = {
     DATE("valid_to", LATEST),
     TEXT("body", LATEST, pack_max),
     TEXT("hash", LATEST, hash_max),
+    BYTES("signature", LATEST, 64), /* the hub's, over the rest (core/rules/packs.c) */
 };
 
 /* participant: the dossier's head */
@@ -333,6 +334,7 @@ static const struct mg_schema plie = {
     .table_count = COUNT(tables),
     .head = 4,
     .home_column = 0,
+    .packs = 3,
     .version = 1,
 };
 

@@ -42,6 +42,7 @@ void mg_facts_clear(struct mg_facts *facts)
 {
     for (int i = 0; i < MG_FACT_TABLE_COUNT; i++) facts->rows[i].count = 0;
     facts->referents = 0;
+    facts->overfull = false;
     if (facts->blocks == NULL) return;
     free_blocks(facts->blocks->next);
     facts->blocks->next = NULL;

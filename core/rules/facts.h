@@ -34,7 +34,7 @@ enum mg_fact_table {
     MG_FACT_TABLE_COUNT
 };
 
-enum { MG_FACT_COLUMNS_MAX = 16, MG_FACT_ROWS_MAX = 100000 };
+enum { MG_FACT_COLUMNS_MAX = 16, MG_FACT_ROWS_MAX = 10000 };
 
 struct mg_fact_table_info {
     const char *name;
@@ -58,6 +58,7 @@ struct mg_fact_rows {
 
 struct mg_facts {
     struct mg_fact_rows rows[MG_FACT_TABLE_COUNT];
+    bool overfull;     /* more than MG_FACT_ROWS_MAX rows of a table: cannot be judged */
     int64_t referents; /* values that the referent has at once: more than one after a merge */
     struct mg_fact_block *blocks;
 };

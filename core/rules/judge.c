@@ -147,6 +147,7 @@ mg_status mg_pack_judge(struct mg_pack *pack, const struct mg_facts *facts, stru
     mg_status status = MG_OK;
     memset(verdict, 0, sizeof *verdict);
     memset(verdict->ok, MG_OK_NOT_JUDGED, sizeof verdict->ok);
+    if (facts->overfull) return mg_fail(err, MG_REFUSED, "a dossier has more than %d rows of a table", MG_FACT_ROWS_MAX);
     mg_facts_clear(&pack->scratch);
     pack->steps = 0;
     mg_view_show(&pack->view, &pack->scratch, facts, as_of);

@@ -167,7 +167,7 @@ static const char *sample(const struct mg_column *column)
     case MG_TYPE_BOOL: return "1";
     case MG_TYPE_ENUM: snprintf(text, size, "'%s'", column->values[0]); return text;
     case MG_TYPE_REF: return ID(9);
-    case MG_TYPE_BYTES: return "zeroblob(32)";
+    case MG_TYPE_BYTES: snprintf(text, size, "zeroblob(%d)", (int)column->max); return text;
     }
     return NULL;
 }

@@ -22,7 +22,7 @@ static const char *const dictionary[] = {
     "antenna: code!*i name.l plie.l",
     "commune: insee!*i name.l basin.l plie.l population.l",
     "adviser: code!*i name.l antenna.l role.l",
-    "rule_pack: code!*i valid_from.l valid_to.l body.l hash.l",
+    "rule_pack: code!*i valid_from.l valid_to.l body.l hash.l signature.l",
     "participant: antenna!r family_name.r given_name.r sex.l birth_date.r commune.r qpv.l level.r"
     " pole_emploi_id.l unemployed_since.l prescriber.l commission_date.r entry_date.r referent.r"
     " protocol.l carried_over.l phone.l email.l address.l",
