@@ -4,6 +4,7 @@
 #include "cli/session.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "cli/out.h"
@@ -32,9 +33,24 @@ mg_status mg_session_run(struct mg_cli *cli, struct mg_dial_options *options,
     return status;
 }
 
-mg_status mg_session_judge(const struct mg_dial_result *result, struct mg_error *err)
+/* Whose verdict it is was kept by the session. */
+static mg_status verdicts_differ(struct mg_cli *cli, struct mg_error *err)
 {
-    if (!result->complete || result->digests_agree) return MG_OK;
+    char id[MG_ID_TEXT_LEN + 1] = "";
+    struct mg_standing *standing = mg_need(calloc(1, sizeof *standing));
+    if (mg_stand(cli->store, standing, NULL) == MG_OK && standing->has_differing)
+        mg_id_format(standing->differing, id);
+    free(standing);
+    return mg_fail(err, MG_DIFFER,
+                   "the session was complete, but the rules do not give the same verdicts here and at the hub%s%s: "
+                   "compare `maillage rules list` here and there, and `maillage rules check` of that participant",
+                   id[0] != '\0' ? "; the first participant that differs is " : "", id);
+}
+
+mg_status mg_session_judge(struct mg_cli *cli, const struct mg_dial_result *result, struct mg_error *err)
+{
+    if (!result->complete || (result->digests_agree && result->verdicts_agree)) return MG_OK;
+    if (result->digests_agree) return verdicts_differ(cli, err);
     return mg_fail(err, MG_DIFFER,
                    "the session was complete, but this node and the hub do not hold the same data: "
                    "compare `maillage digest` here and on the hub, and run `maillage log verify`");
@@ -52,6 +68,6 @@ void mg_session_tell(const struct mg_cli *cli, const struct mg_dial_result *resu
     else if (result->waiting > 0)
         mg_note(cli, "%lld of this node's commits still wait for the hub's receipt",
                 (long long)result->waiting);
-    else if (result->digests_agree)
+    else if (result->digests_agree && result->verdicts_agree)
         mg_note(cli, "synchronised with %s", hub);
 }

@@ -13,7 +13,7 @@ mg_status mg_session_run(struct mg_cli *cli, struct mg_dial_options *options,
                          struct mg_dial_result *result, struct mg_error *err) MG_MUST_CHECK;
 
 /* MG_DIFFER with its sentence when a complete session ended with digests that differ. */
-mg_status mg_session_judge(const struct mg_dial_result *result, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_session_judge(struct mg_cli *cli, const struct mg_dial_result *result, struct mg_error *err) MG_MUST_CHECK;
 
 /* For people, on stderr: what went over the line, and whether that is everything. */
 void mg_session_tell(const struct mg_cli *cli, const struct mg_dial_result *result);

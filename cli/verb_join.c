@@ -71,5 +71,5 @@ mg_status mg_verb_join(struct mg_cli *cli, const struct mg_args *args, struct mg
         print_json(self);
     else
         print_people(cli, self, &result);
-    return mg_session_judge(&result, err);
+    return mg_session_judge(cli, &result, err);
 }

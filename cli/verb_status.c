@@ -14,7 +14,7 @@
 static bool is_synchronised(const struct mg_identity *self, const struct mg_standing *standing)
 {
     if (standing->waiting > 0 || standing->held_back > 0) return false;
-    return self->hub || (standing->last_sync != 0 && standing->digests_agree);
+    return self->hub || (standing->last_sync != 0 && standing->digests_agree && standing->verdicts_agree);
 }
 
 static void print_json(const struct mg_identity *self, const struct mg_standing *standing)
@@ -37,6 +37,8 @@ static void print_json(const struct mg_identity *self, const struct mg_standing 
     mg_json_put(out, "quarantined", mg_json_int(standing->quarantined));
     mg_json_put(out, "held_back", mg_json_int(standing->held_back));
     mg_json_put(out, "digests", mg_json_digests(standing));
+    mg_json_put(out, "verdicts_agree", json_boolean(standing->verdicts_agree));
+    mg_json_put(out, "review", mg_json_int(standing->review));
     mg_json_put(out, "synchronised", json_boolean(is_synchronised(self, standing)));
     mg_json_put(out, "last_failure",
                 mg_json_text(standing->last_failure[0] == '\0' ? NULL : standing->last_failure));
@@ -85,7 +87,7 @@ static void print_sessions(const struct mg_identity *self, const struct mg_stand
         printf("no session with the hub was complete yet\n");
     } else {
         printf("last complete session at %s%s\n", at,
-               standing->digests_agree ? "" : "; the digests differed");
+               !standing->digests_agree ? "; the digests differed" : !standing->verdicts_agree ? "; the verdicts differed" : "");
     }
     print_waiting(self, standing);
     if (standing->waiting == 0 && standing->last_failure[0] != '\0') {
@@ -106,6 +108,8 @@ static void print_people(const struct mg_identity *self, const struct mg_standin
     print_sessions(self, standing);
     print_count(standing->conflicts, "conflict to settle: see `maillage conflicts`",
                 "conflicts to settle: see `maillage conflicts`");
+    print_count(standing->review, "invariant that a dossier breaks: see `maillage rules review`",
+                "invariants that dossiers break: see `maillage rules review`");
     print_count(standing->quarantined, "commit in quarantine: it could not be applied here",
                 "commits in quarantine: they could not be applied here");
     print_count(standing->held_back, "row written by another program cannot be sent as it is",

@@ -6,8 +6,6 @@
 #include "cli/session.h"
 #include "cli/verbs.h"
 
-/* Whether the rules give the same verdicts is only known once both sides have judged: null until
- * then, because true would be a promise. */
 static void print_json(const struct mg_dial_result *result)
 {
     json_t *out = mg_need(json_object());
@@ -19,7 +17,8 @@ static void print_json(const struct mg_dial_result *result)
     mg_json_put(out, "cursor", mg_json_int((int64_t)result->cursor.n));
     mg_json_put(out, "digests_agree",
                 result->complete ? json_boolean(result->digests_agree) : json_null());
-    mg_json_put(out, "verdicts_agree", json_null());
+    mg_json_put(out, "verdicts_agree",
+                result->complete ? json_boolean(result->verdicts_agree) : json_null());
     mg_json_put(out, "waiting", mg_json_int(result->waiting));
     mg_json_put(out, "complete", json_boolean(result->complete));
     mg_print_json(out);
@@ -63,5 +62,5 @@ mg_status mg_verb_sync(struct mg_cli *cli, const struct mg_args *args, struct mg
         print_json(&result);
     else
         mg_session_tell(cli, &result);
-    return mg_session_judge(&result, err);
+    return mg_session_judge(cli, &result, err);
 }

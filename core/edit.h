@@ -95,6 +95,10 @@ struct mg_standing {
     int64_t waiting_since; /* claimed time of the oldest, ms; 0: none */
     int64_t last_sync;    /* last complete session, ms; 0: never */
     bool digests_agree;   /* at that session */
+    bool verdicts_agree;  /* at that session */
+    bool has_differing;
+    uint8_t differing[MG_ID_LEN]; /* the first participant whose verdict was not the hub's */
+    int64_t review;       /* invariants that dossiers break */
     char last_failure[320]; /* of the newest session when it failed; empty otherwise */
     int64_t conflicts, quarantined;
     int64_t held_back;    /* rows that a foreign client wrote and that cannot be committed */

@@ -836,13 +836,17 @@ static mg_status peer_has_departures(struct outgoing *out)
     return MG_OK;
 }
 
-static mg_status fill_end(struct mg_store *store, const struct mg_peer *peer, uint64_t position, struct mg_end *end)
+static mg_status fill_end(struct mg_store *store, const struct mg_peer *peer, uint64_t position, struct mg_end *end, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
     uint8_t hash[MG_HASH_LEN];
     memset(end, 0, sizeof *end);
     end->cursor = (struct mg_position){conn->lineage.histories[store->history_running].id, position};
     end->hub_time = hub_now(store);
+    struct mg_date day;
+    mg_status status = mg_rules_day_get(store, conn, &day, err);
+    if (status != MG_OK) return status;
+    end->day = mg_date_day(day);
     end->digest_count = mg_digests_of(conn, peer->scopes, peer->scope_count, false, end->digests);
     mg_end_hash(peer->node, end, hash);
     crypto_sign_detached(end->signature, NULL, hash, sizeof hash, store->id.sign_secret);
@@ -881,7 +885,7 @@ mg_status mg_hub_chunk(struct mg_store *store, const struct mg_peer *peer, uint6
         mg_mp_put_array(bytes, count);
         mg_buf_put(bytes, items.data, items.len);
     } else if (status == MG_OK) {
-        status = fill_end(store, peer, at, end);
+        status = fill_end(store, peer, at, end, err);
     }
     if (status == MG_OK && items.failed) status = mg_fail(err, MG_FAILED, "a dossier is too large to travel");
     if (status == MG_OK) *position = at;
@@ -890,7 +894,7 @@ mg_status mg_hub_chunk(struct mg_store *store, const struct mg_peer *peer, uint6
 }
 
 mg_status mg_hub_ack(struct mg_store *store, const struct mg_peer *peer, const struct mg_position *cursor, bool complete, bool digests_agree,
-                     uint64_t waiting, struct mg_error *err)
+                     bool verdicts_agree, uint64_t waiting, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_PEER_ACK);
@@ -905,5 +909,6 @@ mg_status mg_hub_ack(struct mg_store *store, const struct mg_peer *peer, const s
     sqlite3_bind_int64(stmt, 2, hub_now(store));
     sqlite3_bind_int64(stmt, 3, (int64_t)waiting);
     sqlite3_bind_int(stmt, 4, digests_agree);
+    sqlite3_bind_int(stmt, 5, verdicts_agree);
     return mg_run(conn, stmt, err);
 }

@@ -47,9 +47,13 @@ mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct m
 mg_status mg_hub_chunk(struct mg_store *store, const struct mg_peer *peer, uint64_t *position, size_t max_bytes,
                        struct mg_buf *out, struct mg_end *end, struct mg_error *err) MG_MUST_CHECK;
 
+/* [P 5.15] The verdicts of a scope that PEER reads, by id after AFTER, as many as fit into a page; *LAST: no more. Reads. */
+mg_status mg_hub_verdicts(struct mg_store *store, const struct mg_peer *peer, const char *scope, const uint8_t after[MG_ID_LEN],
+                          struct mg_buf *page, bool *last, struct mg_error *err) MG_MUST_CHECK;
+
 /* The peer holds everything up to CURSOR durably; at the end of a session COMPLETE with its digests. */
 mg_status mg_hub_ack(struct mg_store *store, const struct mg_peer *peer, const struct mg_position *cursor,
-                     bool complete, bool digests_agree, uint64_t waiting, struct mg_error *err) MG_MUST_CHECK;
+                     bool complete, bool digests_agree, bool verdicts_agree, uint64_t waiting, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- enrolment --- */
 

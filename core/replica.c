@@ -507,6 +507,7 @@ int mg_digests_of(const struct mg_conn *conn, const char scopes[][MG_SCOPE_MAX +
         }
         snprintf(digests[at].scope, sizeof digests[at].scope, "%s", scope->path);
         for (int i = 0; i < MG_DIGEST_LEN; i++) digests[at].digest[i] = (uint8_t)(scope->digest >> (56 - 8 * i));
+        for (int i = 0; i < MG_DIGEST_LEN; i++) digests[at].verdicts[i] = (uint8_t)(scope->verdicts >> (56 - 8 * i));
     }
     return found;
 }
@@ -519,29 +520,34 @@ void mg_end_hash(const uint8_t node[MG_ID_LEN], const struct mg_end *end, uint8_
     mg_hash_add_u64(&hasher, end->cursor.history);
     mg_hash_add_u64(&hasher, end->cursor.n);
     mg_hash_add_u64(&hasher, (uint64_t)end->hub_time);
+    mg_hash_add_u64(&hasher, (uint64_t)end->day);
     for (int i = 0; i < end->digest_count; i++) {
         mg_hash_add(&hasher, end->digests[i].scope, strlen(end->digests[i].scope) + 1);
         mg_hash_add(&hasher, end->digests[i].digest, MG_DIGEST_LEN);
+        mg_hash_add(&hasher, end->digests[i].verdicts, MG_DIGEST_LEN);
     }
     mg_hash_end(&hasher, hash);
 }
 
-static bool same_digests(const struct mg_end *end, const struct mg_outcome *outcome)
+static const struct mg_scope_digest *digest_of(const struct mg_scope_digest *digests, int count, const char *scope)
 {
-    static const uint8_t zeros[MG_DIGEST_LEN];
-    /* A scope that one side has never heard of is an empty one. */
-    for (int i = 0; i < end->digest_count; i++) {
-        const uint8_t *ours = zeros;
-        for (int k = 0; k < outcome->digest_count; k++)
-            if (strcmp(outcome->digests[k].scope, end->digests[i].scope) == 0) ours = outcome->digests[k].digest;
-        if (memcmp(ours, end->digests[i].digest, MG_DIGEST_LEN) != 0) return false;
+    static const struct mg_scope_digest nothing; /* a scope that one side has never heard of is an empty one */
+    for (int i = 0; i < count; i++)
+        if (strcmp(digests[i].scope, scope) == 0) return &digests[i];
+    return &nothing;
+}
+
+/* Compares what one side names with the other's. */
+static void compare_digests(const struct mg_scope_digest *named, int count, const struct mg_scope_digest *others, int other_count,
+                            struct mg_outcome *outcome)
+{
+    for (int i = 0; i < count; i++) {
+        const struct mg_scope_digest *other = digest_of(others, other_count, named[i].scope);
+        if (memcmp(named[i].digest, other->digest, MG_DIGEST_LEN) != 0) outcome->digests_agree = false;
+        if (memcmp(named[i].verdicts, other->verdicts, MG_DIGEST_LEN) == 0 || !outcome->verdicts_agree) continue;
+        outcome->verdicts_agree = false;
+        memcpy(outcome->differing, named[i].scope, sizeof outcome->differing);
     }
-    for (int k = 0; k < outcome->digest_count; k++) {
-        bool named = memcmp(outcome->digests[k].digest, zeros, MG_DIGEST_LEN) == 0;
-        for (int i = 0; i < end->digest_count; i++) named |= strcmp(outcome->digests[k].scope, end->digests[i].scope) == 0;
-        if (!named) return false;
-    }
-    return true;
 }
 
 mg_status mg_replica_end(struct mg_store *store, const struct mg_end *end, struct mg_outcome *outcome, struct mg_error *err)
@@ -553,16 +559,23 @@ mg_status mg_replica_end(struct mg_store *store, const struct mg_end *end, struc
         return mg_fail(err, MG_BAD_BYTES, "the hub's closing word carries a wrong signature");
     mg_status status = advance(store, conn, &end->cursor, err);
     if (status == MG_OK) status = mg_repair(store, conn, err);
+    if (status == MG_OK) status = mg_rules_owed(store, conn, err);
+    struct mg_date day;
+    if (status == MG_OK && mg_date_of_day(end->day, &day)) status = mg_rules_on_day(store, conn, day, err);
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_WAITING);
     memset(outcome, 0, sizeof *outcome);
     outcome->cursor = end->cursor;
     if (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) outcome->waiting = (uint64_t)sqlite3_column_int64(stmt, 0);
     sqlite3_reset(stmt);
     outcome->digest_count = mg_digests_of(conn, store->id.scopes, store->id.scope_count, false, outcome->digests);
-    outcome->digests_agree = same_digests(end, outcome);
+    outcome->digests_agree = outcome->verdicts_agree = true;
+    compare_digests(end->digests, end->digest_count, outcome->digests, outcome->digest_count, outcome);
+    compare_digests(outcome->digests, outcome->digest_count, end->digests, end->digest_count, outcome);
     if (status == MG_OK && outcome->waiting > 0) return MG_OK; /* made meanwhile: the fact is not established yet */
     if (status == MG_OK) status = mg_meta_set_int(conn, "last_sync", store->env.now_ms(store->env.context), err);
     if (status == MG_OK) status = mg_meta_set_int(conn, "last_agree", outcome->digests_agree, err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "last_verdicts", outcome->verdicts_agree, err);
+    if (status == MG_OK) status = mg_meta_set_bytes(conn, "differing", "", 0, err);
     if (status == MG_OK) status = mg_meta_set_bytes(conn, "last_failure", "", 0, err);
     if (status == MG_OK) status = mg_meta_set_bytes(conn, "fact_signature", end->signature, MG_SIGN_LEN, err);
     if (status == MG_OK) status = mg_meta_set_int(conn, "fact_time", end->hub_time, err);

@@ -15,6 +15,7 @@
 enum { MG_HASH_LEN = 32, MG_SHORT_HASH_LEN = 8, MG_DIGEST_LEN = 8 };
 enum { MG_CHUNK_RAW_MAX = 256 * 1024, MG_CHUNK_WIRE_MAX = 64 * 1000, MG_BATCH_RAW_MAX = 192 * 1024 };
 enum { MG_HISTORIES_MAX = 4096 };
+enum { MG_VERDICT_ENTRY_LEN = 24, MG_VERDICTS_A_PAGE = 2500 }; /* id and hash [P 5.15] */
 
 /* A position in the hub's sequence: n in a history (one run of the hub). n = 0: nothing yet. */
 struct mg_position {
@@ -42,6 +43,7 @@ struct mg_hello {
 struct mg_scope_digest {
     char scope[MG_SCOPE_MAX + 1];
     uint8_t digest[MG_DIGEST_LEN];
+    uint8_t verdicts[MG_DIGEST_LEN]; /* sum of the verdicts of its dossiers; zeros where there are none */
 };
 
 /* [P 5.2] What the hub answers. */
@@ -60,6 +62,7 @@ struct mg_welcome {
 struct mg_end {
     struct mg_position cursor;
     int64_t hub_time;
+    int64_t day; /* as of which the verdicts are, in days since 1970-01-01 */
     struct mg_scope_digest digests[MG_SCOPES_MAX * 3];
     int digest_count;
     uint8_t signature[MG_SIGN_LEN];
@@ -68,6 +71,8 @@ struct mg_end {
 /* How a complete session ended, for `sync` and `status`. */
 struct mg_outcome {
     bool digests_agree;
+    bool verdicts_agree;
+    char differing[MG_SCOPE_MAX + 1]; /* the first scope in which they do not */
     uint64_t waiting;     /* own commits without a receipt */
     struct mg_position cursor;
     int digest_count;
@@ -113,6 +118,16 @@ mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct
 /* Checks the hub's signature on END, compares digests where no own commit waits, and keeps the fact. */
 mg_status mg_replica_end(struct mg_store *store, const struct mg_end *end, struct mg_outcome *outcome,
                          struct mg_error *err) MG_MUST_CHECK;
+
+/* [P 5.14, 5.15] Which dossier's verdict is not the hub's: PAGE is what VERDICTS brought of SCOPE after AFTER. */
+struct mg_compared {
+    bool differs;                   /* PARTICIPANT is the first; kept for `status` */
+    uint8_t participant[MG_ID_LEN];
+    bool more;                      /* ask again, after AFTER */
+    uint8_t after[MG_ID_LEN];
+};
+mg_status mg_replica_compare(struct mg_store *store, const char *scope, const uint8_t after[MG_ID_LEN], struct mg_bytes page,
+                             bool last, struct mg_compared *compared, struct mg_error *err) MG_MUST_CHECK;
 
 /* Notes a session that did not complete (for `status`). */
 mg_status mg_replica_failed(struct mg_store *store, mg_status why, const char *sentence,

@@ -66,6 +66,6 @@ const char mg_engine_tables[] =
     " after TEXT NOT NULL, ord INTEGER NOT NULL, concurrent INTEGER NOT NULL) STRICT;"
     /* The hub's own notes on its nodes. */
     "CREATE TABLE mg_peer(node BLOB PRIMARY KEY, incarnation INTEGER, history INTEGER, n INTEGER, last_sync INTEGER,"
-    " waiting INTEGER, digests_agree INTEGER) STRICT, WITHOUT ROWID;"
+    " waiting INTEGER, digests_agree INTEGER, verdicts_agree INTEGER) STRICT, WITHOUT ROWID;"
     "CREATE TABLE mg_invite(id BLOB PRIMARY KEY, secret BLOB NOT NULL, name TEXT NOT NULL, scopes TEXT NOT NULL,"
     " expires INTEGER NOT NULL, noise_key BLOB, sign_key BLOB) STRICT, WITHOUT ROWID;";

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/engine.h"
+#include "core/rules/rules.h"
 
 void mg_commit_name(const struct mg_lineage *lineage, const struct mg_stub *stub, char name[MG_COMMIT_NAME_LEN])
 {
@@ -206,6 +207,11 @@ static mg_status stand(struct mg_store *store, struct mg_standing *standing, str
     if (status == MG_OK) status = mg_meta_int(conn, "last_sync", &standing->last_sync, 0, err);
     if (status == MG_OK) status = mg_meta_int(conn, "last_agree", &number, 0, err);
     standing->digests_agree = status == MG_OK && number != 0;
+    if (status == MG_OK) status = mg_meta_int(conn, "last_verdicts", &number, 1, err);
+    standing->verdicts_agree = status == MG_OK && number != 0;
+    if (status == MG_OK) status = mg_meta_bytes(conn, "differing", standing->differing, MG_ID_LEN, &len, err);
+    standing->has_differing = status == MG_OK && len == MG_ID_LEN;
+    if (status == MG_OK) status = mg_rules_review_count(store, &standing->review, err);
     if (status == MG_OK) status = mg_meta_bytes(conn, "last_failure", standing->last_failure, sizeof standing->last_failure - 1, &len, err);
     if (status == MG_OK) status = mg_meta_int(conn, "held_back", &standing->held_back, 0, err);
     if (status == MG_OK) status = mg_meta_int(conn, "skew_ms", &standing->skew_ms, 0, err);

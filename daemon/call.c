@@ -239,6 +239,7 @@ static void fill_result(const struct mg_figures *figures, struct mg_dial_result 
         .cursor = figures->cursor,
         .complete = figures->complete,
         .digests_agree = figures->digests_agree,
+        .verdicts_agree = figures->verdicts_agree,
         .waiting = (int64_t)figures->waiting,
     };
 }

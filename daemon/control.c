@@ -23,6 +23,7 @@ enum field {
     FIELD_N,
     FIELD_COMPLETE,
     FIELD_AGREE,
+    FIELD_VERDICTS,
     FIELD_WAITING,
     FIELD_MS,
     FIELD_COUNT
@@ -33,8 +34,8 @@ static const char *const field_names[FIELD_COUNT] = {
     [FIELD_SENT] = "sent",     [FIELD_RECEIVED] = "received",
     [FIELD_TRIPS] = "trips",   [FIELD_HISTORY] = "history",
     [FIELD_N] = "n",           [FIELD_COMPLETE] = "complete",
-    [FIELD_AGREE] = "agree",   [FIELD_WAITING] = "waiting",
-    [FIELD_MS] = "ms",
+    [FIELD_AGREE] = "agree",   [FIELD_VERDICTS] = "verdicts",
+    [FIELD_WAITING] = "waiting", [FIELD_MS] = "ms",
 };
 
 void mg_control_put_request(const struct mg_control_request *request, char *line)
@@ -108,6 +109,7 @@ static void fields_of(const struct mg_dial_result *result, uint64_t fields[FIELD
     fields[FIELD_N] = result->cursor.n;
     fields[FIELD_COMPLETE] = result->complete;
     fields[FIELD_AGREE] = result->digests_agree;
+    fields[FIELD_VERDICTS] = result->verdicts_agree;
     fields[FIELD_WAITING] = (uint64_t)result->waiting;
     fields[FIELD_MS] = (uint64_t)(result->seconds * 1000.0);
 }
@@ -123,6 +125,7 @@ static void result_of(const int64_t fields[FIELD_COUNT], struct mg_dial_result *
         .cursor = {.history = (uint64_t)fields[FIELD_HISTORY], .n = (uint64_t)fields[FIELD_N]},
         .complete = fields[FIELD_COMPLETE] != 0,
         .digests_agree = fields[FIELD_AGREE] != 0,
+        .verdicts_agree = fields[FIELD_VERDICTS] != 0,
         .waiting = fields[FIELD_WAITING],
         .seconds = (double)fields[FIELD_MS] / 1000.0,
     };
@@ -138,7 +141,7 @@ void mg_control_put_answer(const struct mg_control_answer *answer, char *line)
                                  field_names[i], fields[i]);
     used += (size_t)snprintf(line + used, MG_CONTROL_LINE_MAX - used, " text=%s",
                              answer->status == MG_OK ? "" : answer->error.text);
-    mg_assert(used + 1 < MG_CONTROL_LINE_MAX); /* 11 fields of at most 31 bytes, 600 of text */
+    mg_assert(used + 1 < MG_CONTROL_LINE_MAX); /* 12 fields of at most 31 bytes, 600 of text */
     for (char *c = line; *c != '\0'; c++)
         if (*c == '\n') *c = ' ';
     memcpy(line + used, "\n", 2);

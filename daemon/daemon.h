@@ -41,7 +41,7 @@ struct mg_dial_result {
     int64_t round_trips;
     struct mg_position cursor;
     bool complete;      /* the hub's END was reached; false when a budget ended the session early */
-    bool digests_agree; /* only says something when complete */
+    bool digests_agree, verdicts_agree; /* only say something when complete */
     int64_t waiting;    /* own commits without a receipt */
     double seconds;
 };

@@ -32,7 +32,7 @@ static mg_status ack(struct mg_store *store, const struct mg_store_request *requ
                      struct mg_error *err)
 {
     return mg_hub_ack(store, request->in.ack.peer, &request->in.ack.cursor, request->in.ack.complete,
-                      request->in.ack.digests_agree, request->in.ack.waiting, err);
+                      request->in.ack.digests_agree, request->in.ack.verdicts_agree, request->in.ack.waiting, err);
 }
 
 mg_status mg_perform(struct mg_store *store, const struct mg_store_request *request,
@@ -59,6 +59,12 @@ mg_status mg_perform(struct mg_store *store, const struct mg_store_request *requ
         return mg_replica_chunk(store, request->in.chunk.chunk, &result->out.chunk.cursor, &result->out.chunk.commits, err);
     case MG_STORE_END:
         return mg_replica_end(store, request->in.end.end, &result->out.end.outcome, err);
+    case MG_STORE_COMPARE:
+        return mg_replica_compare(store, request->in.compare.scope, request->in.compare.after, request->in.compare.page,
+                                  request->in.compare.last, &result->out.compare, err);
+    case MG_STORE_VERDICTS:
+        return mg_hub_verdicts(store, request->in.verdicts.peer, request->in.verdicts.scope, request->in.verdicts.after,
+                               &result->bytes, &result->out.verdicts.last, err);
     case MG_STORE_ADMIT:
         return mg_hub_admit(store, request->in.admit.noise_public, &result->out.admit.peer, err);
     case MG_STORE_GREET:

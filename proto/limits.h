@@ -43,6 +43,7 @@ enum {
      * one session is a peer that plays. */
     MG_RUNS_MAX = 8,
     /* [P 6.5] Edits made during a session are pushed in it, but a busy keyboard must not keep it open. */
+    MG_COMPARES_MAX = 1000, /* two and a half million dossiers of a scope */
     MG_ROUNDS_MAX = 3,
 
     /* [P 5.1] A chunk's ceiling is announced in thousands of bytes. */

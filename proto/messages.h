@@ -24,12 +24,14 @@ enum { MG_FROM_NODE = 1, MG_FROM_HUB = 2, MG_FROM_EITHER = 3 };
     X(FORK, fork, 5, 3, MG_FROM_HUB, 16)                                                           \
     X(CHUNK, chunk, 6, 2, MG_FROM_HUB, MG_CHUNK_RAW_MAX + 16)                                      \
     X(ACK, ack, 7, 2, MG_FROM_NODE, 32)                                                            \
-    X(END, end, 8, 5, MG_FROM_HUB, 128 + MG_DIGESTS_MAX * (MG_SCOPE_MAX + 16))                     \
-    X(BYE, bye, 9, 5, MG_FROM_NODE, 48)                                                            \
+    X(END, end, 8, 6, MG_FROM_HUB, 128 + MG_DIGESTS_MAX * (MG_SCOPE_MAX + 26))                     \
+    X(BYE, bye, 9, 6, MG_FROM_NODE, 48)                                                            \
     X(ERROR, error, 10, 4, MG_FROM_EITHER, MG_ERROR_TEXT_MAX + 32)                                 \
     X(ENROL, enrol, 11, 3, MG_FROM_NODE, 48)                                                       \
     X(ENROLLED, enrolled, 12, 6, MG_FROM_HUB, 256 + MG_SCOPES_MAX * (MG_SCOPE_MAX + 2))            \
-    X(LINEAGE, lineage, 13, 2, MG_FROM_NODE, 16 + 28 * MG_HISTORIES_MAX)
+    X(LINEAGE, lineage, 13, 2, MG_FROM_NODE, 16 + 28 * MG_HISTORIES_MAX)                           \
+    X(COMPARE, compare, 14, 3, MG_FROM_NODE, MG_SCOPE_MAX + 32)                                    \
+    X(VERDICTS, verdicts, 15, 3, MG_FROM_HUB, MG_VERDICTS_A_PAGE * MG_VERDICT_ENTRY_LEN + 16)
 
 enum mg_message_type {
     MG_MSG_NONE = 0,
@@ -38,7 +40,7 @@ enum mg_message_type {
 #undef MG_X
 };
 
-enum { MG_MESSAGE_TYPES = 14 }; /* one more than the greatest number */
+enum { MG_MESSAGE_TYPES = 16 }; /* one more than the greatest number */
 
 /* [P 7] What ERROR may say: X(NAME, number, status of the session that receives it) */
 #define MG_ERRORS(X)                                                                               \
@@ -116,6 +118,7 @@ struct mg_msg_bye {
     struct mg_position cursor;
     bool complete;
     bool digests_agree;
+    bool verdicts_agree;
     uint64_t waiting;
 };
 
@@ -146,6 +149,18 @@ struct mg_msg_enrolled {
 struct mg_msg_lineage {
     const struct mg_history *histories;
     int history_count;
+};
+
+/* [P 5.14] */
+struct mg_msg_compare {
+    char scope[MG_SCOPE_MAX + 1];
+    uint8_t after[MG_ID_LEN];
+};
+
+/* [P 5.15] */
+struct mg_msg_verdicts {
+    bool last;
+    struct mg_bytes page; /* whole entries of MG_VERDICT_ENTRY_LEN, by id */
 };
 
 struct mg_message {

@@ -1,5 +1,5 @@
 /*
- * msg_bye.c - the node's last word: how far it got, and whether the digests agreed. [P 5.9]
+ * msg_bye.c - the node's last word: how far it got, and whether digests and verdicts agreed. [P 5.9]
  */
 #include "proto/fields.h"
 
@@ -9,6 +9,7 @@ void mg_put_bye(struct mg_buf *out, const struct mg_message *message)
     mg_put_position(out, &bye->cursor);
     mg_mp_put_bool(out, bye->complete);
     mg_mp_put_bool(out, bye->digests_agree);
+    mg_mp_put_bool(out, bye->verdicts_agree);
     mg_mp_put_uint(out, bye->waiting);
 }
 
@@ -18,5 +19,6 @@ void mg_get_bye(struct mg_mp_reader *in, struct mg_message *message)
     mg_get_position(in, &bye->cursor);
     bye->complete = mg_mp_get_bool(in);
     bye->digests_agree = mg_mp_get_bool(in);
+    bye->verdicts_agree = mg_mp_get_bool(in);
     bye->waiting = mg_get_number(in, MG_NUMBER_MAX);
 }

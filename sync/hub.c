@@ -285,6 +285,29 @@ static void heard_ack(struct mg_session *s)
     mg_session_refuse(s, MG_BAD_BYTES, MG_ERROR_BAD_BYTES, "ACK for no chunk that is on its way");
 }
 
+/* ---- comparing ---- */
+
+static void heard_compare(struct mg_session *s)
+{
+    struct mg_hub_side *hub = &s->as.hub;
+    if (++hub->compares > MG_COMPARES_MAX) {
+        mg_session_refuse(s, MG_BAD_BYTES, MG_ERROR_BAD_BYTES, "COMPARE keeps coming");
+        return;
+    }
+    if (!mg_session_ask(s, MG_STORE_VERDICTS, false)) return;
+    s->request.in.verdicts.peer = &hub->peer;
+    s->request.in.verdicts.scope = s->heard.as.compare.scope;
+    s->request.in.verdicts.after = s->heard.as.compare.after;
+}
+
+static void compared(struct mg_session *s)
+{
+    struct mg_message message = {.type = MG_MSG_VERDICTS};
+    message.as.verdicts.last = s->result.out.verdicts.last;
+    message.as.verdicts.page = mg_buf_bytes(&s->result.bytes);
+    mg_session_send(s, &message);
+}
+
 /* ---- bye ---- */
 
 static void heard_bye(struct mg_session *s)
@@ -304,9 +327,11 @@ static void heard_bye(struct mg_session *s)
     }
     hub->complete = bye->complete;
     hub->digests_agree = bye->digests_agree;
+    hub->verdicts_agree = bye->verdicts_agree;
     hub->waiting = bye->waiting;
     s->close.figures.complete = bye->complete;
     s->close.figures.digests_agree = bye->digests_agree;
+    s->close.figures.verdicts_agree = bye->verdicts_agree;
     s->close.figures.waiting = bye->waiting;
     mg_session_finish(s, MG_OK, "%s", "");
 }
@@ -321,6 +346,7 @@ bool mg_hub_last_word(struct mg_session *s)
     s->request.in.ack.cursor = hub->acked;
     s->request.in.ack.complete = hub->complete;
     s->request.in.ack.digests_agree = hub->digests_agree;
+    s->request.in.ack.verdicts_agree = hub->verdicts_agree;
     s->request.in.ack.waiting = hub->waiting;
     return true;
 }
@@ -335,6 +361,8 @@ void mg_hub_heard(struct mg_session *s)
         heard_ack(s);
     } else if (s->heard.type == MG_MSG_LINEAGE) {
         heard_lineage(s);
+    } else if (s->heard.type == MG_MSG_COMPARE) {
+        heard_compare(s);
     } else {
         mg_assert(s->heard.type == MG_MSG_BYE);
         heard_bye(s);
@@ -356,6 +384,9 @@ void mg_hub_stored(struct mg_session *s)
     case MG_STORE_NEXT:
         loaded(s);
         return;
+    case MG_STORE_VERDICTS:
+        compared(s);
+        return;
     case MG_STORE_INVITED:
         mg_enrol_hub_invited(s);
         return;
@@ -372,6 +403,7 @@ void mg_hub_stored(struct mg_session *s)
     case MG_STORE_FORK:
     case MG_STORE_CHUNK:
     case MG_STORE_END:
+    case MG_STORE_COMPARE:
     case MG_STORE_ACK:
     default:
         mg_assert(false);

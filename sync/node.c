@@ -174,6 +174,7 @@ static void say_bye(struct mg_session *s, bool complete)
         .cursor = figures->cursor,
         .complete = complete,
         .digests_agree = complete && node->outcome.digests_agree,
+        .verdicts_agree = complete && node->outcome.verdicts_agree,
         .waiting = figures->waiting,
     };
     mg_session_send(s, &message);
@@ -383,6 +384,55 @@ static void chunk_stored(struct mg_session *s)
     mg_session_send(s, &message);
 }
 
+/* ---- comparing ---- */
+
+static void ask_verdicts(struct mg_session *s)
+{
+    struct mg_node_side *node = &s->as.node;
+    struct mg_message message = {.type = MG_MSG_COMPARE};
+    memcpy(message.as.compare.scope, node->outcome.differing, sizeof message.as.compare.scope);
+    memcpy(message.as.compare.after, node->compared_to, MG_ID_LEN);
+    node->compares++;
+    mg_session_send(s, &message);
+}
+
+/* [P 6.5] The data are the same and the verdicts are not: whose is the first? */
+static void finish_or_compare(struct mg_session *s)
+{
+    const struct mg_node_side *node = &s->as.node;
+    const struct mg_outcome *outcome = &node->outcome;
+    bool worth_it = outcome->digests_agree && !outcome->verdicts_agree && outcome->waiting == 0;
+    if (!worth_it || node->leaving || node->max_bytes != 0) {
+        say_bye(s, true);
+        return;
+    }
+    mg_session_move(s, MG_STATE_NODE_COMPARING);
+    ask_verdicts(s);
+}
+
+static void heard_verdicts(struct mg_session *s)
+{
+    struct mg_node_side *node = &s->as.node;
+    if (!mg_session_ask(s, MG_STORE_COMPARE, false)) return;
+    s->request.in.compare.scope = node->outcome.differing;
+    s->request.in.compare.after = node->compared_to;
+    s->request.in.compare.page = s->heard.as.verdicts.page;
+    s->request.in.compare.last = s->heard.as.verdicts.last;
+}
+
+static void compare_stored(struct mg_session *s)
+{
+    struct mg_node_side *node = &s->as.node;
+    const struct mg_compared *compared = &s->result.out.compare;
+    bool again = !compared->differs && compared->more && node->compares < MG_COMPARES_MAX && !node->leaving;
+    if (!again) {
+        say_bye(s, true);
+        return;
+    }
+    memcpy(node->compared_to, compared->after, MG_ID_LEN);
+    ask_verdicts(s);
+}
+
 static void end_stored(struct mg_session *s)
 {
     struct mg_node_side *node = &s->as.node;
@@ -392,11 +442,12 @@ static void end_stored(struct mg_session *s)
     figures->cursor = node->outcome.cursor;
     figures->waiting = node->outcome.waiting;
     figures->digests_agree = node->outcome.digests_agree;
+    figures->verdicts_agree = node->outcome.verdicts_agree;
     node->rounds++;
     bool more = (node->outcome.waiting > 0 || node->later) && node->rounds < MG_ROUNDS_MAX;
     bool can = !node->leaving && fits_budget(s, 2 * node->chunk_max);
     if (!more || !can) {
-        say_bye(s, true);
+        finish_or_compare(s);
         return;
     }
     node->chunks = 0;
@@ -421,6 +472,8 @@ void mg_node_heard(struct mg_session *s)
     } else if (s->heard.type == MG_MSG_CHUNK) {
         answered_chunk(s);
         if (mg_session_ask(s, MG_STORE_CHUNK, false)) s->request.in.chunk.chunk = s->heard.as.chunk.chunk;
+    } else if (s->heard.type == MG_MSG_VERDICTS) {
+        heard_verdicts(s);
     } else {
         mg_assert(s->heard.type == MG_MSG_END);
         answered_chunk(s);
@@ -466,11 +519,15 @@ void mg_node_stored(struct mg_session *s)
     case MG_STORE_END:
         end_stored(s);
         return;
+    case MG_STORE_COMPARE:
+        compare_stored(s);
+        return;
     case MG_STORE_NONE:
     case MG_STORE_ADMIT:
     case MG_STORE_GREET:
     case MG_STORE_SEQUENCE:
     case MG_STORE_NEXT:
+    case MG_STORE_VERDICTS:
     case MG_STORE_ACK:
     case MG_STORE_INVITED:
     case MG_STORE_ENROL:

@@ -195,6 +195,7 @@ static void handle_frame(struct mg_session *s, struct mg_bytes frame)
     case MG_STATE_NODE_GREETING:
     case MG_STATE_NODE_PUSHING:
     case MG_STATE_NODE_PULLING:
+    case MG_STATE_NODE_COMPARING:
     case MG_STATE_HUB_ADMITTING:
     case MG_STATE_HUB_TRACING:
     case MG_STATE_HUB_COLLECTING:

@@ -23,14 +23,16 @@
     X(NODE_CALLING, MG_TO(NODE_GREETING), 0)                                                       \
     X(NODE_GREETING, MG_TO(NODE_PUSHING), MG_HEARS(WELCOME))                                       \
     X(NODE_PUSHING, MG_TO(NODE_PULLING), MG_HEARS(RECEIPT) | MG_HEARS(FORK))                       \
-    X(NODE_PULLING, MG_TO(NODE_PUSHING), MG_HEARS(CHUNK) | MG_HEARS(END))                          \
+    X(NODE_PULLING, MG_TO(NODE_PUSHING) | MG_TO(NODE_COMPARING), MG_HEARS(CHUNK) | MG_HEARS(END))  \
+    X(NODE_COMPARING, 0, MG_HEARS(VERDICTS))                                                       \
     X(HUB_WAITING, MG_TO(HUB_PROVING), 0)                                                          \
     X(HUB_PROVING, MG_TO(HUB_ADMITTING) | MG_TO(HUB_ENROLLING), 0)                                 \
     X(HUB_ADMITTING, MG_TO(HUB_TRACING) | MG_TO(HUB_COLLECTING) | MG_TO(HUB_SERVING), 0)           \
     X(HUB_TRACING, MG_TO(HUB_ADMITTING), MG_HEARS(PUSH) | MG_HEARS(LINEAGE) | MG_HEARS(BYE))       \
     X(HUB_COLLECTING, MG_TO(HUB_SERVING), MG_HEARS(PUSH) | MG_HEARS(BYE))                          \
     X(HUB_SERVING, MG_TO(HUB_ENDED), MG_HEARS(ACK) | MG_HEARS(BYE))                                \
-    X(HUB_ENDED, MG_TO(HUB_COLLECTING), MG_HEARS(ACK) | MG_HEARS(PUSH) | MG_HEARS(BYE))            \
+    X(HUB_ENDED, MG_TO(HUB_COLLECTING),                                                            \
+      MG_HEARS(ACK) | MG_HEARS(PUSH) | MG_HEARS(COMPARE) | MG_HEARS(BYE))                          \
     X(HUB_ENROLLING, 0, 0)                                                                         \
     X(ENROL_CALLING, MG_TO(ENROL_ASKING), 0)                                                       \
     X(ENROL_ASKING, 0, MG_HEARS(ENROLLED))                                                         \
@@ -84,6 +86,9 @@ struct mg_node_side {
     bool leaving; /* the budget in time, or asked to stop: BYE as soon as nothing is in hand */
     bool has_outcome;
     struct mg_outcome outcome;
+
+    uint8_t compared_to[MG_ID_LEN]; /* the verdicts up to here are the hub's */
+    unsigned compares;
 };
 
 struct mg_hub_side {
@@ -111,8 +116,9 @@ struct mg_hub_side {
     /* What the node holds, kept once, at the end: one write a session and not one a chunk. */
     struct mg_position acked;
     bool ack_unsaved;
-    bool complete, digests_agree;
+    bool complete, digests_agree, verdicts_agree;
     uint64_t waiting;
+    unsigned compares;
 
     uint8_t invitation[MG_INVITE_ID_LEN];
     bool enrolment;

@@ -73,10 +73,12 @@ void mg_workshop_free(struct mg_workshop *workshop);
     X(FORK, true)     /* mg_replica_fork */                                                        \
     X(CHUNK, true)    /* mg_replica_chunk */                                                       \
     X(END, true)      /* mg_replica_end */                                                         \
+    X(COMPARE, true)  /* mg_replica_compare */                                                     \
     X(ADMIT, false)   /* mg_hub_admit */                                                           \
     X(GREET, true)    /* mg_hub_hello */                                                           \
     X(SEQUENCE, true) /* mg_hub_sequence */                                                        \
     X(NEXT, true)     /* mg_hub_chunk; it also numbers the hub's own commits */                    \
+    X(VERDICTS, false) /* mg_hub_verdicts */                                                       \
     X(ACK, true)      /* mg_hub_ack */                                                             \
     X(INVITED, false) /* mg_hub_invited */                                                         \
     X(ENROL, true)    /* mg_hub_enrol */
@@ -102,6 +104,8 @@ struct mg_store_request {
         struct { uint64_t base; } fork;
         struct { struct mg_bytes chunk; } chunk;
         struct { const struct mg_end *end; } end;
+        struct { const char *scope; const uint8_t *after; struct mg_bytes page; bool last; } compare;
+        struct { const struct mg_peer *peer; const char *scope; const uint8_t *after; } verdicts;
         struct { const uint8_t *noise_public; } admit;
         struct {
             const struct mg_peer *peer;
@@ -115,7 +119,7 @@ struct mg_store_request {
             const struct mg_peer *peer;
             struct mg_position cursor;
             bool complete;
-            bool digests_agree;
+            bool digests_agree, verdicts_agree;
             uint64_t waiting;
         } ack;
         struct { uint8_t id[MG_INVITE_ID_LEN]; } invited;
@@ -130,7 +134,7 @@ struct mg_store_request {
 /* Zeros and empty when the request is given. WHY may be filled when the status is MG_DENIED: the
  * peer is then told more exactly; MG_ERROR_NONE is always right. */
 struct mg_store_result {
-    struct mg_buf bytes;          /* BATCH, REFILL: a batch; SEQUENCE: a receipt; NEXT: a chunk */
+    struct mg_buf bytes;          /* BATCH, REFILL: a batch; SEQUENCE: a receipt; NEXT: a chunk; VERDICTS: a page */
     struct mg_history *histories; /* LINEAGE, GREET: room for MG_HISTORIES_MAX */
     enum mg_error_code why;       /* ADMIT, GREET, INVITED, ENROL */
     union {
@@ -141,6 +145,8 @@ struct mg_store_result {
         struct { uint64_t position; } refill;
         struct { struct mg_position cursor; uint64_t commits; } chunk; /* commits: those in the chunk */
         struct { struct mg_outcome outcome; } end;
+        struct mg_compared compare;
+        struct { bool last; } verdicts;
         struct { struct mg_peer peer; } admit;
         struct { struct mg_peer peer; struct mg_welcome welcome; } greet;
         struct { uint64_t fork_base; } sequence;
@@ -161,7 +167,7 @@ struct mg_figures {
     uint64_t waiting;     /* own commits without a receipt, as far as known */
     struct mg_position cursor;
     bool complete;      /* the pull reached the hub's END and nothing else was left to do */
-    bool digests_agree; /* only says something when complete */
+    bool digests_agree, verdicts_agree; /* only say something when complete */
 };
 
 struct mg_close {

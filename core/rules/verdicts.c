@@ -504,3 +504,76 @@ mg_status mg_rules_review_count(struct mg_store *store, int64_t *count, struct m
     }
     return status;
 }
+
+/* --- which one differs [P 5.14, 5.15] --- */
+
+static mg_status verdict_page(struct mg_conn *conn, const char *scope, const uint8_t after[MG_ID_LEN], struct mg_buf *page,
+                              bool *last, struct mg_error *err)
+{
+    uint32_t ordinal = mg_scope_known(conn, scope);
+    int count = 0;
+    mg_status status = MG_OK;
+    *last = true;
+    if (ordinal == 0) return MG_OK;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_VERDICTS_AFTER);
+    if (stmt != NULL) {
+        sqlite3_bind_int64(stmt, 1, ordinal);
+        sqlite3_bind_blob(stmt, 2, after, MG_ID_LEN, SQLITE_STATIC);
+        sqlite3_bind_int(stmt, 3, MG_VERDICTS_A_PAGE + 1);
+    }
+    while (mg_step(conn, stmt, &status, err) > 0) {
+        uint8_t entry[MG_VERDICT_ENTRY_LEN];
+        if (sqlite3_column_bytes(stmt, 0) != MG_ID_LEN) continue;
+        if (++count > MG_VERDICTS_A_PAGE) {
+            *last = false;
+            continue;
+        }
+        uint64_t hash = (uint64_t)sqlite3_column_int64(stmt, 1);
+        memcpy(entry, sqlite3_column_blob(stmt, 0), MG_ID_LEN);
+        for (int i = 0; i < 8; i++) entry[MG_ID_LEN + i] = (uint8_t)(hash >> (56 - 8 * i));
+        mg_buf_put(page, entry, sizeof entry);
+    }
+    return status;
+}
+
+mg_status mg_hub_verdicts(struct mg_store *store, const struct mg_peer *peer, const char *scope, const uint8_t after[MG_ID_LEN],
+                          struct mg_buf *page, bool *last, struct mg_error *err)
+{
+    if (!mg_scopes_read(peer->scopes, peer->scope_count, scope))
+        return mg_fail(err, MG_BAD_BYTES, "%s asks for verdicts of \"%s\", which it does not hold", peer->name, scope);
+    return verdict_page(&store->remote, scope, after, page, last, err);
+}
+
+/* The first entry that is not in both, the same; false: as far as both pages go, there is none. */
+static bool first_difference(struct mg_bytes ours, bool ours_last, struct mg_bytes theirs, bool theirs_last,
+                             struct mg_compared *compared)
+{
+    size_t at = 0, both = ours.len < theirs.len ? ours.len : theirs.len;
+    while (at < both && memcmp(ours.data + at, theirs.data + at, MG_VERDICT_ENTRY_LEN) == 0) at += MG_VERDICT_ENTRY_LEN;
+    if (at > 0) memcpy(compared->after, ours.data + at - MG_VERDICT_ENTRY_LEN, MG_ID_LEN);
+    bool ours_over = at == ours.len, theirs_over = at == theirs.len;
+    if ((ours_over && !ours_last) || (theirs_over && !theirs_last) || (ours_over && theirs_over)) {
+        compared->more = at > 0 && !(ours_over && ours_last && theirs_over && theirs_last);
+        return false;
+    }
+    const uint8_t *a = ours_over ? NULL : ours.data + at, *b = theirs_over ? NULL : theirs.data + at;
+    bool ours_first = b == NULL || (a != NULL && memcmp(a, b, MG_ID_LEN) <= 0);
+    memcpy(compared->participant, ours_first ? a : b, MG_ID_LEN);
+    return true;
+}
+
+mg_status mg_replica_compare(struct mg_store *store, const char *scope, const uint8_t after[MG_ID_LEN], struct mg_bytes page,
+                             bool last, struct mg_compared *compared, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    struct mg_buf ours;
+    bool ours_last = true;
+    memset(compared, 0, sizeof *compared);
+    if (page.len % MG_VERDICT_ENTRY_LEN != 0) return mg_fail(err, MG_BAD_BYTES, "the hub's list of verdicts is damaged");
+    mg_buf_init(&ours, (size_t)MG_VERDICTS_A_PAGE * MG_VERDICT_ENTRY_LEN);
+    mg_status status = verdict_page(conn, scope, after, &ours, &ours_last, err);
+    if (status == MG_OK) compared->differs = first_difference(mg_buf_bytes(&ours), ours_last, page, last, compared);
+    mg_buf_free(&ours);
+    if (status == MG_OK && compared->differs) status = mg_meta_set_bytes(conn, "differing", compared->participant, MG_ID_LEN, err);
+    return status;
+}

@@ -299,6 +299,8 @@ static void the_limits_are_those_of_the_code(void **state)
         {"rounds", MG_ROUNDS_MAX},
         {"histories in a message", MG_HISTORIES_MAX},
         {"digests in END", MG_DIGESTS_MAX},
+        {"verdicts a page", MG_VERDICTS_A_PAGE},
+        {"COMPAREs", MG_COMPARES_MAX},
         {"scopes of a node", MG_SCOPES_MAX},
         {"scope", MG_SCOPE_MAX},
         {"name", MG_NAME_MAX},

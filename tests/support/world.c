@@ -344,7 +344,7 @@ static mg_status pull(struct talk *t, uint64_t *position, struct mg_outcome *out
         }
         in_tx(t->node, mg_replica_chunk(t->node, mg_buf_bytes(&chunk), &cursor, &commits, t->err));
         mg_buf_free(&chunk);
-        in_tx(t->hub, mg_hub_ack(t->hub, &t->peer, &cursor, false, false, 0, t->err));
+        in_tx(t->hub, mg_hub_ack(t->hub, &t->peer, &cursor, false, false, false, 0, t->err));
     }
 }
 
@@ -363,7 +363,7 @@ static mg_status talk(struct talk *t, struct mg_outcome *outcome)
         if (status != MG_OK) break;
     }
     if (status != MG_OK) return status;
-    in_tx(t->hub, mg_hub_ack(t->hub, &t->peer, &outcome->cursor, true, outcome->digests_agree,
+    in_tx(t->hub, mg_hub_ack(t->hub, &t->peer, &outcome->cursor, true, outcome->digests_agree, outcome->verdicts_agree,
                              outcome->waiting, t->err));
     return MG_OK;
 }

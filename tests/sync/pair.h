@@ -45,7 +45,9 @@ struct fake_node {
     uint64_t forks;     /* new incarnations opened */
     uint64_t edit_once; /* commits written while the session runs (at the first END) */
     uint64_t edit_each; /* at every END */
-    bool digests_differ;
+    bool digests_differ, verdicts_differ;
+    unsigned compares;  /* pages it has looked at; the difference is in the last of COMPARES_NEEDED */
+    unsigned compares_needed;
     bool next_chunk_is_bad;
     bool stuck; /* chunks do not move its cursor */
     mg_status fail_op_status;
@@ -74,7 +76,7 @@ struct fake_hub {
     bool noisy;
     struct mg_position acked;
     unsigned acks, lineages, greets;
-    bool complete, agree;
+    bool complete, agree, verdicts_agree;
     uint64_t said_waiting;
     mg_status admit, invited, enrol;
     enum mg_error_code why;
@@ -207,6 +209,8 @@ static mg_status node_end(struct fake_node *node, const struct mg_end *end, stru
     outcome->cursor = end->cursor;
     outcome->waiting = node->last_seq - node->acked_seq + node->waiting_stuck;
     outcome->digests_agree = !node->digests_differ;
+    outcome->verdicts_agree = !node->verdicts_differ;
+    memcpy(outcome->differing, fake_scopes[2], strlen(fake_scopes[2]) + 1);
     outcome->digest_count = end->digest_count;
     return MG_OK;
 }
@@ -259,6 +263,15 @@ static mg_status node_perform(struct fake_node *node, const struct mg_store_requ
         return node_chunk(node, request->in.chunk.chunk, result);
     case MG_STORE_END:
         return node_end(node, request->in.end.end, result);
+    case MG_STORE_COMPARE:
+        assert_string_equal(request->in.compare.scope, fake_scopes[2]);
+        assert_int_equal(request->in.compare.after[0], node->compares);
+        assert_int_equal(request->in.compare.page.len, 2 * MG_VERDICT_ENTRY_LEN);
+        node->compares++;
+        result->out.compare.differs = node->compares == node->compares_needed;
+        result->out.compare.more = !result->out.compare.differs;
+        result->out.compare.after[0] = (uint8_t)node->compares;
+        return MG_OK;
     default:
         fail_msg("the node's session asks for %s", mg_store_op_name(request->op));
         return MG_FAILED;
@@ -327,10 +340,12 @@ static void hub_end(const struct fake_hub *hub, struct mg_end *end)
 {
     end->cursor = (struct mg_position){.history = hub->history, .n = hub->numbers};
     end->hub_time = INT64_C(1790000000000);
+    end->day = end->hub_time / 86400000;
     end->digest_count = 3;
     for (int i = 0; i < end->digest_count; i++) {
         memcpy(end->digests[i].scope, fake_scopes[i], strlen(fake_scopes[i]) + 1);
         memset(end->digests[i].digest, 0xd0 + i, MG_DIGEST_LEN);
+        if (i == 2) memset(end->digests[i].verdicts, 0xe0 + i, MG_DIGEST_LEN);
     }
     for (size_t i = 0; i < MG_SIGN_LEN; i++) end->signature[i] = (uint8_t)(0xa5 ^ (i * 29));
     if (hub->sign != NULL) hub->sign(end);
@@ -380,10 +395,16 @@ static mg_status hub_perform(struct fake_hub *hub, const struct mg_store_request
     case MG_STORE_NEXT:
         hub_next(hub, request, result);
         return MG_OK;
+    case MG_STORE_VERDICTS:
+        if (strcmp(request->in.verdicts.scope, fake_scopes[2]) != 0) return mg_fail(err, MG_BAD_BYTES, "not its scope");
+        fake_fill(&result->bytes, 2 * MG_VERDICT_ENTRY_LEN, false, 0);
+        result->out.verdicts.last = false;
+        return MG_OK;
     case MG_STORE_ACK:
         hub->acked = request->in.ack.cursor;
         hub->complete = request->in.ack.complete;
         hub->agree = request->in.ack.digests_agree;
+        hub->verdicts_agree = request->in.ack.verdicts_agree;
         hub->said_waiting = request->in.ack.waiting;
         hub->acks++;
         return MG_OK;

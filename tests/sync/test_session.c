@@ -183,6 +183,25 @@ static void differing_digests_are_told_to_both(void **state)
     pair_free(pair);
 }
 
+/* The hub's list is asked for page by page until the one that differs is found; with a budget it is not. */
+static void differing_verdicts_are_looked_for(void **state)
+{
+    (void)state;
+    struct pair *pair = pair_new();
+    pair->node.verdicts_differ = true;
+    pair->node.compares_needed = 5;
+    pair_sync(pair);
+    const struct mg_figures *figures = &pair->node_side.close.figures;
+    assert_true(figures->complete && figures->digests_agree && !figures->verdicts_agree);
+    assert_int_equal(pair->node.compares, 5);
+    assert_true(pair->hub.complete && pair->hub.agree && !pair->hub.verdicts_agree);
+    pair->node.compares = 0;
+    pair->node.digests_differ = true; /* other data: other verdicts say nothing */
+    pair_sync(pair);
+    assert_int_equal(pair->node.compares, 0);
+    pair_free(pair);
+}
+
 /* --- restored nodes and hubs --- */
 
 /* The node was restored from a copy and wrote other commits under its old incarnation. */
@@ -364,12 +383,13 @@ static void a_store_that_fails_ends_the_session(void **state)
         pair->hub.hides_forks = op == MG_STORE_FORK;
         if (op == MG_STORE_LINEAGE) pair->hub.history++;
         if (op == MG_STORE_REFILL) pair->hub.refill_wanted = true;
+        pair->node.verdicts_differ = op == MG_STORE_COMPARE || op == MG_STORE_VERDICTS;
         pair->node.fail_op = pair->hub.fail_op = (enum mg_store_op)op;
         pair->node.fail_op_status = pair->hub.fail_op_status = MG_STORAGE;
         pair_connect(pair, false);
         pair_run(pair);
         assert_true(pair->node_side.closed && pair->hub_side.closed);
-        bool at_node = op <= MG_STORE_END;
+        bool at_node = op <= MG_STORE_COMPARE;
         const struct mg_close *close = at_node ? &pair->node_side.close : &pair->hub_side.close;
         assert_int_equal(close->status, MG_STORAGE);
         assert_string_equal(close->error.text, "told to fail");
@@ -1150,6 +1170,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_pushed_does_not_hold_the_session),
         cmocka_unit_test(a_busy_keyboard_does_not_hold_the_session),
         cmocka_unit_test(differing_digests_are_told_to_both),
+        cmocka_unit_test(differing_verdicts_are_looked_for),
         cmocka_unit_test(a_node_that_lived_twice_forks),
         cmocka_unit_test(a_node_that_forgot_forks_at_welcome),
         cmocka_unit_test(a_fork_while_pushes_are_under_way_starts_a_new_run),

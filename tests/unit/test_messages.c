@@ -33,12 +33,12 @@ static const char *const golden[MG_MESSAGE_TYPES] = {
     [MG_MSG_ACK] =
         "920792cf0123456789abcdefcc80",
     [MG_MSG_END] =
-        "950892cf0123456789abcdefce00011170cf000001a0c4506c009292a0c408303132333435363792ba6d"
-        "61727469677565732f6d73702d706f72742d64652d626f7563c4084041424344454647c4400001020304"
+        "960892cf0123456789abcdefce00011170cf000001a0c4506c00cd50ed9292a0c408303132333435363793ba6d"
+        "61727469677565732f6d73702d706f72742d64652d626f7563c4084041424344454647c40848494a4b4c4d4e4fc4400001020304"
         "05060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e"
         "2f303132333435363738393a3b3c3d3e3f",
     [MG_MSG_BYE] =
-        "950992cf0123456789abcdefce00011170c3c300",
+        "960992cf0123456789abcdefce00011170c3c3c200",
     [MG_MSG_ERROR] =
         "940a0acd012ca76f63637570c3a9",
     [MG_MSG_ENROL] =
@@ -49,6 +49,10 @@ static const char *const golden[MG_MESSAGE_TYPES] = {
         "677565732f6d73702d706f72742d64652d626f7563ae6d61727469677565732f63636173",
     [MG_MSG_LINEAGE] =
         "920d9293cf1111111111111111000093cf0123456789abcdefcf1111111111111111cd012c",
+    [MG_MSG_COMPARE] =
+        "930ea96d6172746967756573c410808182838485868788898a8b8c8d8e8f",
+    [MG_MSG_VERDICTS] =
+        "930fc3c418909192939495969798999a9b9c9d9e9fa0a1a2a3a4a5a6a7",
 };
 
 enum { BYTES_MAX = 1024 };
@@ -113,15 +117,24 @@ static void example(enum mg_message_type type, struct mg_message *message)
         struct mg_end *end = &message->as.end.state;
         end->cursor = cursor;
         end->hub_time = INT64_C(1790000000000);
+        end->day = 20717;
         end->digest_count = 2;
         strcpy(end->digests[1].scope, "martigues/msp-port-de-bouc");
         copy(end->digests[0].digest, 0x30, 8);
         copy(end->digests[1].digest, 0x40, 8);
+        copy(end->digests[1].verdicts, 0x48, 8);
         copy(end->signature, 0, 64);
         return;
     }
     case MG_MSG_BYE:
         message->as.bye = (struct mg_msg_bye){.cursor = cursor, .complete = true, .digests_agree = true};
+        return;
+    case MG_MSG_COMPARE:
+        strcpy(message->as.compare.scope, "martigues");
+        copy(message->as.compare.after, 0x80, 16);
+        return;
+    case MG_MSG_VERDICTS:
+        message->as.verdicts = (struct mg_msg_verdicts){.last = true, .page = bytes_from(0x90, 24)};
         return;
     case MG_MSG_ERROR:
         message->as.error.code = MG_ERROR_BUSY;
@@ -337,6 +350,9 @@ static void each_side_sends_its_own_messages_only(void **state)
 }
 
 /* Numbers and lists just over what a field may hold. */
+#define ZEROS_16 "00000000000000000000000000000000"
+#define ZEROS_64 ZEROS_16 ZEROS_16 ZEROS_16 ZEROS_16
+
 static void limits_are_kept(void **state)
 {
     (void)state;
@@ -366,9 +382,14 @@ static void limits_are_kept(void **state)
         "940a0000a0",
         "940acd010000a0",
         "940a01ce00015181a0",
+        /* VERDICTS: no whole entry, nothing and not the last; END: a sum of zeros written out, day 10000-01-01 */
+        "930fc3c40100",
+        "930fc2c400",
+        "96089200000000" "9193a0c4080102030405060708c4080000000000000000" "c440" ZEROS_64,
+        "9608920000" "00" "ce002cc0a1" "90" "c440" ZEROS_64,
         /* BYE with too few fields, an unknown message, a message that is no array */
         "9409920101c3c2",
-        "910e",
+        "9110",
         "01",
     };
     for (size_t i = 0; i < sizeof over / sizeof *over; i++) {
