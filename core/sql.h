@@ -109,10 +109,10 @@
     X(DOSSIERS, "SELECT id FROM participant ORDER BY id")                                                              \
     X(REFERENTS, "SELECT count(DISTINCT value) FROM mg_sibling WHERE t = ?1 AND id = ?2 AND cell = ?3"                 \
                  " AND value IS NOT ?4")                                                                               \
-    X(VERDICT_GET, "SELECT scope, pack, ord, entry, step_start, accompaniment, exit, ok, hash FROM mg_verdict WHERE id = ?1") \
+    X(VERDICT_GET, "SELECT scope, pack, ord, entry, step_start, accompaniment, exit, ok, hash, other FROM mg_verdict WHERE id = ?1") \
     X(VERDICT_SET, "INSERT OR REPLACE INTO mg_verdict(id, scope, pack, ord, entry, step_start, accompaniment, exit,"   \
-                   " exit_kind, exit_on, held, broken, alerts, ok, hash)"                                              \
-                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)")                       \
+                   " exit_kind, exit_on, held, broken, alerts, ok, hash, other)"                                       \
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)")                  \
     X(VERDICT_DROP, "DELETE FROM mg_verdict WHERE id = ?1")                                                            \
     X(VERDICTS_AFTER, "SELECT id, hash FROM mg_verdict WHERE scope = ?1 AND id > ?2 ORDER BY id LIMIT ?3")             \
     X(DRIFT_ADD, "INSERT INTO mg_drift(participant, rule, before, after, ord, concurrent) VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \

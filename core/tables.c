@@ -57,8 +57,8 @@ const char mg_engine_tables[] =
     "CREATE TABLE mg_pack(p INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, row_hash BLOB NOT NULL, active INTEGER NOT NULL,"
     " reason TEXT, body BLOB) STRICT;"
     /* What the rules say of each dossier on the day of judgement (rules/verdicts.c). ord: the last commit that
-     * touched it; broken: invariants that it does not keep; hash: what it counts for in its scope's sum. */
-    "CREATE TABLE mg_verdict(id BLOB PRIMARY KEY, scope INTEGER NOT NULL, pack INTEGER NOT NULL, ord INTEGER NOT NULL,"
+     * touched it, other: the last before by another author; broken: invariants that it does not keep; hash: what it counts for in its scope's sum. */
+    "CREATE TABLE mg_verdict(id BLOB PRIMARY KEY, scope INTEGER NOT NULL, pack INTEGER NOT NULL, ord INTEGER NOT NULL, other INTEGER NOT NULL,"
     " entry INTEGER NOT NULL, step_start INTEGER NOT NULL, accompaniment INTEGER NOT NULL, exit INTEGER NOT NULL,"
     " exit_kind INTEGER NOT NULL, exit_on TEXT, held INTEGER NOT NULL, broken INTEGER NOT NULL, alerts INTEGER NOT NULL,"
     " ok BLOB NOT NULL, hash INTEGER NOT NULL) STRICT, WITHOUT ROWID;"

@@ -18,7 +18,7 @@
 struct kept {
     bool there;
     uint32_t scope;
-    int64_t pack, ord;
+    int64_t pack, ord, other;
     uint8_t parts[MG_PART_COUNT];
     uint8_t ok[MG_RULES_MAX];
     int ok_count;
@@ -94,6 +94,7 @@ static mg_status read_kept(struct mg_conn *conn, const uint8_t id[MG_ID_LEN], st
     if (kept->ok_count > MG_RULES_MAX) kept->ok_count = MG_RULES_MAX;
     if (kept->ok_count > 0) memcpy(kept->ok, sqlite3_column_blob(stmt, 7), (size_t)kept->ok_count);
     kept->hash = (uint64_t)sqlite3_column_int64(stmt, 8);
+    kept->other = sqlite3_column_int64(stmt, 9);
     sqlite3_reset(stmt);
     return MG_OK;
 }
@@ -117,7 +118,8 @@ struct judged {
     const struct mg_in_force *by; /* NULL: no pack judges it */
     struct mg_verdict verdict;
     uint32_t scope;
-    int64_t ord;
+    int64_t ord, other;
+    bool concurrent;
 };
 
 static mg_status write_verdict(struct mg_conn *conn, const struct judged *judged, uint64_t hash, struct mg_error *err)
@@ -144,21 +146,32 @@ static mg_status write_verdict(struct mg_conn *conn, const struct judged *judged
     sqlite3_bind_int(stmt, 13, count_of(pack, verdict, MG_SECTION_alert));
     sqlite3_bind_blob(stmt, 14, verdict->ok, pack->rule_count, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 15, (int64_t)hash);
+    sqlite3_bind_int64(stmt, 16, judged->other);
     return mg_run(conn, stmt, err);
 }
 
 /* --- drift --- */
 
-static mg_status add_drift(struct mg_conn *conn, const struct judged *judged, const struct kept *kept, const char *rule,
-                           const char *before, const char *after, struct mg_error *err)
+/* A commit has seen what the hub numbered up to somewhere: so of what others did to the dossier, the last one tells
+ * whether its author knew. */
+static mg_status compare_authors(struct mg_conn *conn, const struct kept *kept, struct judged *judged, struct mg_error *err)
 {
-    struct mg_stub *now = NULL, *last = NULL;
-    mg_status status = MG_OK;
-    if (judged->ord > 0 && kept->ord > 0 && judged->ord != kept->ord) {
-        status = mg_stub_get(conn, judged->ord, &now, err);
-        if (status == MG_OK) status = mg_stub_get(conn, kept->ord, &last, err);
-        if (status != MG_OK) return status;
-    }
+    struct mg_stub *now, *last, *rival;
+    judged->other = kept->other;
+    if (judged->ord == 0 || kept->ord == 0 || judged->ord == kept->ord) return MG_OK;
+    mg_status status = mg_stub_get(conn, judged->ord, &now, err);
+    if (status == MG_OK) status = mg_stub_get(conn, kept->ord, &last, err);
+    if (status != MG_OK) return status;
+    if (last->author != now->author) judged->other = kept->ord;
+    if (judged->other == 0) return MG_OK;
+    status = mg_stub_get(conn, judged->other, &rival, err);
+    if (status == MG_OK) judged->concurrent = !mg_saw(&conn->lineage, now, rival);
+    return status;
+}
+
+static mg_status add_drift(struct mg_conn *conn, const struct judged *judged, const char *rule, const char *before,
+                           const char *after, struct mg_error *err)
+{
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_DRIFT_ADD);
     if (stmt == NULL) return mg_sqlite_fail(err, conn->db, "noting a drift");
     sqlite3_bind_blob(stmt, 1, judged->id, MG_ID_LEN, SQLITE_STATIC);
@@ -166,7 +179,7 @@ static mg_status add_drift(struct mg_conn *conn, const struct judged *judged, co
     sqlite3_bind_text(stmt, 3, before, -1, SQLITE_STATIC);
     sqlite3_bind_text(stmt, 4, after, -1, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 5, judged->ord);
-    sqlite3_bind_int(stmt, 6, now != NULL && last != NULL && !mg_saw(&conn->lineage, now, last));
+    sqlite3_bind_int(stmt, 6, judged->concurrent);
     return mg_run(conn, stmt, err);
 }
 
@@ -177,7 +190,7 @@ static mg_status note_drift(struct mg_conn *conn, const struct judged *judged, c
     for (int part = 0; part < MG_PART_COUNT && status == MG_OK; part++) {
         uint8_t before = kept->parts[part], after = judged->verdict.parts[part];
         if (before != after)
-            status = add_drift(conn, judged, kept, mg_part_names[part], mg_verdict_name((enum mg_verdict_part)part, before),
+            status = add_drift(conn, judged, mg_part_names[part], mg_verdict_name((enum mg_verdict_part)part, before),
                                mg_verdict_name((enum mg_verdict_part)part, after), err);
     }
     if (kept->pack != judged->by->p || kept->ok_count != pack->rule_count) return status; /* other rules */
@@ -186,7 +199,7 @@ static mg_status note_drift(struct mg_conn *conn, const struct judged *judged, c
         bool broken = judged->verdict.ok[i] == MG_OK_NO, was = kept->ok[i] == MG_OK_NO;
         if (pack->rules[i].section != MG_SECTION_invariant || broken == was) continue;
         (void)snprintf(rule, sizeof rule, "invariant.%s", pack->rules[i].id);
-        status = add_drift(conn, judged, kept, rule, was ? "broken" : "kept", broken ? "broken" : "kept", err);
+        status = add_drift(conn, judged, rule, was ? "broken" : "kept", broken ? "broken" : "kept", err);
     }
     return status;
 }
@@ -240,6 +253,7 @@ static mg_status judge_again(struct mg_store *store, struct mg_conn *conn, struc
     }
     if (ord == 0 && kept.there) judged.ord = kept.ord;
     status = mg_dossier_scope(store, conn, id, &judged.scope, err);
+    if (status == MG_OK && kept.there) status = compare_authors(conn, &kept, &judged, err);
     if (status == MG_OK && drift && kept.there) status = note_drift(conn, &judged, &kept, err);
     if (status != MG_OK) return status;
     uint64_t hash = verdict_hash(id, mg_pack_info(judged.by->pack), &judged.verdict);
