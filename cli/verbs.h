@@ -68,6 +68,13 @@
       "TABLE ID COLUMN (--value VALUE | --take COMMIT)", "settle a conflict",                     \
       "Either with a value of your own, or with the one that COMMIT wrote. For the column\n"      \
       "`row` the value is `kept` or `deleted`.")                                                  \
+    X("report", mg_verb_report, MG_GROUP_RULES, 0, 1,                                             \
+      "[NAME] [--scope SCOPE] [--from DATE] [--to DATE] [--as-of DATE] [--by WHAT] [--mask] [--csv]", \
+      "print the indicators, against their targets",                                              \
+      "NAME is a rule pack or a PLIE; without it, the packs of today. SCOPE is a PLIE or an\n"    \
+      "antenna. WHAT divides the figures: antenna, commune, sex, level, prescriber, qpv,\n"       \
+      "situation, year, quarter or month. At the hub, and with --mask, small counts of people\n"  \
+      "in a breakdown are masked.")                                                               \
     X("rules list", mg_verb_rules_list, MG_GROUP_RULES, 0, 0, "",                                 \
       "list the rule packs and say which are in force here",                                      \
       "A pack is in force when the hub's signature holds and all its cases pass on this machine;\n" \

@@ -14,6 +14,7 @@
 #include "core/mp.h"
 #include "core/plie/territory.h"
 #include "core/replica.h"
+#include "core/rules/report.h"
 #include "core/rules/rules.h"
 #include "core/schema.h"
 #include "core/status.h"

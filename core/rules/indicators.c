@@ -45,6 +45,7 @@ struct check {
     const struct mg_pack_info *pack;
     const char *name; /* of the file */
     sqlite3 *db;
+    int selects; /* seen while one expression is compiled */
     char denied[200];
 };
 
@@ -52,12 +53,12 @@ static int authorize(void *context, int action, const char *a, const char *b, co
 {
     (void)database, (void)inner;
     struct check *check = context;
-    if (action == SQLITE_SELECT || action == SQLITE_READ) return SQLITE_OK;
+    if (action == SQLITE_READ || (action == SQLITE_SELECT && ++check->selects == 1)) return SQLITE_OK;
     if (action == SQLITE_FUNCTION && mg_sandbox_function(b)) return SQLITE_OK;
     if (action == SQLITE_FUNCTION)
         (void)snprintf(check->denied, sizeof check->denied, "the function %s is not one that rules may use; PACKS.md lists"
                        " them", b);
-    else (void)snprintf(check->denied, sizeof check->denied, "a condition only reads");
+    else (void)snprintf(check->denied, sizeof check->denied, "an indicator looks at one row of its source: no SELECT inside");
     (void)a;
     return SQLITE_DENY;
 }
@@ -89,6 +90,7 @@ static mg_status check_expression(struct check *check, const struct mg_indicator
     sqlite3_stmt *stmt = NULL;
     char *all = sqlite3_mprintf("SELECT (%s\n) FROM \"%w\"", sql, one->source != NULL ? one->source : "indicator");
     check->denied[0] = '\0';
+    check->selects = 0;
     int rc = all != NULL ? sqlite3_prepare_v2(check->db, all, -1, &stmt, NULL) : SQLITE_NOMEM;
     sqlite3_free(all);
     if (rc != SQLITE_OK)
