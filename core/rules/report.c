@@ -131,12 +131,26 @@ static mg_status gather_people(struct maker *m)
     return run_sql(m, sql);
 }
 
-/* The names in LIST, each with PREFIX before it. */
-static void put_columns(sqlite3_str *sql, const char *list, const char *prefix)
+/* Some indicator of SOURCE reads COLUMN, or the breakdown does. */
+static bool needed(const struct maker *m, const struct mg_source *source, const char *column)
+{
+    if (strcmp(mg_dimension_names[m->request->by], column) == 0) return true;
+    for (int i = 0; i < m->pack->indicator_count; i++) {
+        const struct mg_indicator *one = &m->pack->indicators[i];
+        if (one->source == NULL || strcmp(one->source, source->name) != 0) continue;
+        if (reads(one->where, column) || reads(one->sum, column) || reads(one->distinct, column)) return true;
+    }
+    return false;
+}
+
+/* Those names in LIST that are needed, each with PREFIX before it. */
+static void put_columns(const struct maker *m, sqlite3_str *sql, const struct mg_source *source, const char *list, const char *prefix)
 {
     while (*list != '\0') {
+        char name[64];
         size_t len = strcspn(list, ", ");
-        if (len > 0) sqlite3_str_appendf(sql, ", %s.%.*s", prefix, (int)len, list);
+        (void)snprintf(name, sizeof name, "%.*s", (int)len, list);
+        if (len > 0 && needed(m, source, name)) sqlite3_str_appendf(sql, ", %s.%s", prefix, name);
         list += len;
         list += strspn(list, ", ");
     }
@@ -153,7 +167,8 @@ static void put_rows(const struct maker *m, sqlite3_str *sql, const struct mg_so
         sqlite3_str_appendf(sql, " FROM main.\"%w\" s WHERE s.plie = %Q", source->name, m->pack->plie);
 }
 
-/* SELECT of a source's rows with all the columns that conditions may read. */
+/* SELECT of a source's rows with the columns that the pack's conditions read: copying what nobody reads would take the
+ * most time. */
 static void put_source(const struct maker *m, sqlite3_str *sql, const struct mg_source *source)
 {
     const char *person = strstr(source->columns, "plie, antenna");
@@ -161,11 +176,12 @@ static void put_source(const struct maker *m, sqlite3_str *sql, const struct mg_
     char *columns = sqlite3_mprintf("%.*s", own, source->columns);
     bool people = strcmp(source->name, "dossier") == 0;
     sqlite3_str_appendall(sql, "SELECT 1 AS one");
-    put_columns(sql, columns, people ? "m" : "s");
+    put_columns(m, sql, source, columns, people ? "m" : "s");
     if (source->person) {
-        put_columns(sql, person, "m");
-        sqlite3_str_appendall(sql, ", m.held");
-        for (int i = 0; i < MG_HELD_COUNT; i++) sqlite3_str_appendf(sql, ", m.held >> %d & 1 AS %s", i, mg_held_column(i));
+        put_columns(m, sql, source, person, "m");
+        if (m->request->by == MG_BY_situation) sqlite3_str_appendall(sql, ", m.held");
+        for (int i = 0; i < MG_HELD_COUNT; i++)
+            if (needed(m, source, mg_held_column(i))) sqlite3_str_appendf(sql, ", m.held >> %d & 1 AS %s", i, mg_held_column(i));
     }
     sqlite3_free(columns);
     put_rows(m, sql, source);
@@ -285,9 +301,35 @@ static mg_status scan(struct maker *m, const struct mg_source *source, struct mg
         const char *name = (const char *)sqlite3_column_text(stmt, 0);
         struct mg_report_group *into = group != NULL ? group : group_named(m->report, name != NULL ? name : "");
         if (into != NULL) take_figures(m, stmt, source, into);
+        else status = mg_fail(m->err, MG_USAGE, "more than %d groups; choose another breakdown", GROUPS_MAX);
+        if (into == NULL) break;
     }
     (void)sqlite3_finalize(stmt);
     return status;
+}
+
+/* The total of SOURCE is the sum of its groups: everybody is in one, and is counted once at most. */
+static bool adds_up(const struct maker *m, const struct mg_source *source)
+{
+    if (!source->person || !divides[m->request->by]) return false;
+    for (int i = 0; i < m->pack->indicator_count; i++) {
+        const struct mg_indicator *one = &m->pack->indicators[i];
+        if (one->source == NULL || strcmp(one->source, source->name) != 0 || one->distinct == NULL) continue;
+        if (strcmp(one->distinct, "participant") != 0 && strcmp(one->distinct, "id") != 0) return false;
+    }
+    return true;
+}
+
+static void add_up(struct maker *m)
+{
+    for (int i = 0; i < m->pack->indicator_count; i++) {
+        const struct mg_indicator *one = &m->pack->indicators[i];
+        if (one->source == NULL || !adds_up(m, mg_source_find(one->source))) continue;
+        for (int g = 0; g < m->report->group_count; g++) {
+            m->report->total.figures[i].value += m->report->groups[g].figures[i].value;
+            m->report->total.figures[i].rows += m->report->groups[g].figures[i].rows;
+        }
+    }
 }
 
 static bool counts(const struct mg_pack_info *pack, const struct mg_source *source)
@@ -303,6 +345,7 @@ static mg_status count_all(struct maker *m, struct mg_date from, struct mg_date 
     mg_status status = MG_OK;
     for (const struct mg_source *source = mg_sources; source->name != NULL && status == MG_OK; source++) {
         if (!counts(m->pack, source) || (!source->person && (m->antenna || group == NULL))) continue;
+        if (group == &m->report->total && adds_up(m, source)) continue; /* add_up does it */
         status = scan(m, source, from, to, group);
     }
     return status;
@@ -439,7 +482,6 @@ static mg_status count_periods(struct maker *m)
         struct mg_report_group *group = group_named(m->report, name);
         if (group == NULL) return mg_fail(m->err, MG_USAGE, "more than %d periods; ask for a shorter time or longer periods", GROUPS_MAX);
         status = count_all(m, from, to, group);
-        if (status == MG_OK) status = finish_group(m, group, false);
     }
     return status;
 }
@@ -452,15 +494,14 @@ static mg_status make(struct maker *m)
     if (status == MG_OK) status = mg_rules_verdicts_at(m->store, request->as_of, m->err);
     if (status == MG_OK) status = gather_people(m);
     if (status == MG_OK) status = count_all(m, request->from, request->to, &m->report->total);
-    if (status == MG_OK) status = finish_group(m, &m->report->total, false);
-    if (status != MG_OK || request->by == MG_BY_nothing) return status;
-    if (by_period(request->by)) {
-        status = count_periods(m);
-    } else {
-        status = count_all(m, request->from, request->to, NULL);
-        for (int g = 0; g < m->report->group_count && status == MG_OK; g++) status = finish_group(m, &m->report->groups[g], true);
-        qsort(m->report->groups, (size_t)m->report->group_count, sizeof *m->report->groups, by_name);
-    }
+    if (status == MG_OK && by_period(request->by)) status = count_periods(m);
+    else if (status == MG_OK && request->by != MG_BY_nothing) status = count_all(m, request->from, request->to, NULL);
+    if (status != MG_OK) return status;
+    add_up(m);
+    status = finish_group(m, &m->report->total, false);
+    for (int g = 0; g < m->report->group_count && status == MG_OK; g++)
+        status = finish_group(m, &m->report->groups[g], !by_period(request->by));
+    qsort(m->report->groups, (size_t)m->report->group_count, sizeof *m->report->groups, by_name);
     if (status == MG_OK && request->mask) mask_groups(m);
     return status;
 }
