@@ -2,7 +2,7 @@
  * demo.h - the demonstration's world: one hub, eight antennas, and what they tell.
  *
  * demo_world.c builds it and talks to it, demo_story.c lets two nights and a day
- * pass, demo_checks.c looks whether what came out is right. The demonstration only
+ * pass, demo_checks.c looks whether what came out is right, demo_rules.c what the rules say of it. The demonstration only
  * uses what everybody has: the verbs of `maillage` and `maillaged`.
  */
 #ifndef MG_CLI_DEMO_H
@@ -82,6 +82,8 @@ mg_status mg_demo_number(struct mg_demo *demo, const struct mg_demo_node *node, 
 int64_t mg_demo_int(const json_t *object, const char *key);
 const char *mg_demo_text(const json_t *object, const char *key); /* "" when it is no text */
 
+/* The hub with its rules and the antennas; _build: and their dossiers. */
+mg_status mg_demo_found(struct mg_demo *demo, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_demo_build(struct mg_demo *demo, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- demo_story.c --- */
@@ -96,13 +98,17 @@ mg_status mg_demo_settle(struct mg_demo *demo, struct mg_error *err) MG_MUST_CHE
 #define MG_DEMO_HUB_LEVEL  "VI"
 #define MG_DEMO_LATE_NOTE  "Note du soir, écrite hors réseau à l'ancienne antenne."
 #define MG_DEMO_NEW_HOURS  "80"
-#define MG_DEMO_OLD_HOURS  "120"
+#define MG_DEMO_OLD_HOURS  "60"
 #define MG_DEMO_SINCE      "2020-01-01"
 #define MG_DEMO_HUB_UNTIL  "2021-12-31"
 #define MG_DEMO_LATE_UNTIL "2021-06-30"
 #define MG_DEMO_PHONE      "06 39 98 00 01"
 #define MG_DEMO_ADDRESS    "3 place de la Mairie"
 #define MG_DEMO_SIRET      "73282932000074"
+
+/* --- demo_rules.c --- */
+
+mg_status mg_demo_tell_rules(struct mg_demo *demo, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- demo_checks.c --- */
 

@@ -117,11 +117,13 @@ static mg_status pick_cast(struct mg_demo *demo, struct mg_error *err)
         "SELECT p.id AS id, " NAME " FROM participant p WHERE level = 'V' AND NOT EXISTS (SELECT 1"
         " FROM situation s WHERE s.participant = p.id AND s.code = 'th')"
         " ORDER BY birth_date, p.id LIMIT 1";
+    /* Rather a post that has become a positive exit: its hours decide whether it stays one. */
     static const char contracted[] =
         "SELECT p.id AS id, c.id AS child, " NAME " FROM participant p JOIN contract c"
-        " ON c.participant = p.id WHERE c.hours_month IS NOT NULL AND c.hours_month NOT IN (80, "
-        "120)"
-        " ORDER BY birth_date, p.id LIMIT 1";
+        " ON c.participant = p.id LEFT JOIN exit x ON x.contract = c.id AND x.kind = c.kind"
+        " AND x.validated_on IS NOT NULL AND c.kind IN ('cdi', 'cdd')"
+        " WHERE c.hours_month IS NOT NULL AND c.hours_month NOT IN (" MG_DEMO_NEW_HOURS ", " MG_DEMO_OLD_HOURS ")"
+        " ORDER BY x.id IS NULL OR c.hours_month < 76, birth_date, p.id LIMIT 1";
     static const char quiet[] =
         "SELECT p.id AS id, " NAME " FROM participant p ORDER BY birth_date DESC, p.id LIMIT 1";
     static const char offer[] =

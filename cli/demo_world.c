@@ -158,12 +158,28 @@ static mg_status add_advisers(struct mg_demo *demo, struct mg_error *err)
     return status;
 }
 
+/* The packs that come with the programs. */
+static mg_status publish_packs(struct mg_demo *demo, struct mg_error *err)
+{
+    static const char *const packs[] = {"pays-d-aix-2013-2017", "pays-d-aix-2018-2022", "martigues-2020"};
+    mg_status status = MG_OK;
+    for (size_t i = 0; i < sizeof packs / sizeof *packs && status == MG_OK; i++) {
+        char path[PATH_MAX];
+        int len = snprintf(path, sizeof path, "%s/../share/maillage/packs/%s.yaml", demo->run.programs, packs[i]);
+        if (len < 0 || (size_t)len >= sizeof path) return mg_fail(err, MG_FAILED, "the path of the programs is too long");
+        status = mg_demo_do(demo, &demo->hub, MG_ARGS("rules", "publish", path), NULL, err);
+    }
+    if (status == MG_OK) mg_demo_say(demo, "the hub has signed the rules of both PLIEs, each with its own test cases");
+    return status;
+}
+
 static mg_status start_hub(struct mg_demo *demo, struct mg_error *err)
 {
     struct mg_demo_child *daemon = NULL;
     mg_status status =
         mg_demo_do(demo, &demo->hub, MG_ARGS("hub", "init", "--name", "Métropole"), NULL, err);
     if (status == MG_OK) status = add_advisers(demo, err);
+    if (status == MG_OK) status = publish_packs(demo, err);
     if (status == MG_OK)
         status =
             mg_demo_start(&demo->run, "maillaged of the hub", "maillaged",
@@ -263,13 +279,18 @@ static mg_status fill_all(struct mg_demo *demo, struct mg_error *err)
     return status;
 }
 
-mg_status mg_demo_build(struct mg_demo *demo, struct mg_error *err)
+mg_status mg_demo_found(struct mg_demo *demo, struct mg_error *err)
 {
     place_nodes(demo);
     mg_demo_chapter(demo, "A hub and eight antennas, each a directory and processes of its own");
     mg_demo_say(demo, "in %s", demo->run.dir);
     mg_status status = start_hub(demo, err);
-    if (status == MG_OK) status = join_all(demo, err);
+    return status == MG_OK ? join_all(demo, err) : status;
+}
+
+mg_status mg_demo_build(struct mg_demo *demo, struct mg_error *err)
+{
+    mg_status status = mg_demo_found(demo, err);
     if (status != MG_OK) return status;
     mg_demo_chapter(demo, "The antennas write their dossiers, all at once");
     return fill_all(demo, err);

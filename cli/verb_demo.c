@@ -9,10 +9,11 @@
 
 #include "cli/args.h"
 #include "cli/demo.h"
+#include "cli/demo_bilan.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
 
-static mg_status play(struct mg_demo *demo, struct mg_error *err)
+static mg_status two_nights(struct mg_demo *demo, struct mg_error *err)
 {
     mg_status status = mg_demo_build(demo, err);
     if (status == MG_OK) status = mg_demo_first_night(demo, err);
@@ -20,6 +21,13 @@ static mg_status play(struct mg_demo *demo, struct mg_error *err)
     if (status == MG_OK) status = mg_demo_second_night(demo, err);
     if (status == MG_OK) status = mg_demo_check_all(demo, err);
     if (status == MG_OK) status = mg_demo_settle(demo, err);
+    if (status == MG_OK) status = mg_demo_tell_rules(demo, err);
+    return status;
+}
+
+static mg_status play(struct mg_demo *demo, bool bilan, struct mg_error *err)
+{
+    mg_status status = bilan ? mg_demo_bilan(demo, err) : two_nights(demo, err);
     if (status == MG_OK && demo->failed > 0)
         status = mg_fail(err, MG_FAILED, "%d of %d checks do not hold; the first: %.300s",
                          demo->failed, demo->checks, demo->first_failure);
@@ -50,7 +58,7 @@ mg_status mg_verb_demo(struct mg_cli *cli, const struct mg_args *args, struct mg
         json_object_set_new(demo->summary, "checks", json_array());
         status = mg_demo_run_open(&demo->run, mg_args_option(args, "--keep"), err);
         if (status == MG_OK) {
-            status = play(demo, err);
+            status = play(demo, mg_args_option(args, "--bilan") != NULL, err);
             tell_end(demo);
         }
         mg_demo_run_close(&demo->run);

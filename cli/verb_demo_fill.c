@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cli/args.h"
-#include "cli/demo_dossier.h"
+#include "cli/demo_bilan.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
 
@@ -49,7 +49,8 @@ mg_status mg_verb_demo_fill(struct mg_cli *cli, const struct mg_args *args, stru
     if (status != MG_OK) return status;
 
     bool day = mg_args_option(args, "--day") != NULL;
-    status = (day ? mg_demo_work : mg_demo_fill)(cli->store, (uint64_t)seed, antenna, (int)count,
+    if (mg_args_option(args, "--bilan") != NULL) status = mg_demo_bilan_fill(cli->store, antenna, &done, err);
+    else status = (day ? mg_demo_work : mg_demo_fill)(cli->store, (uint64_t)seed, antenna, (int)count,
                                                  &done, err);
     if (status == MG_OK) print_done(cli, &done);
     return status;

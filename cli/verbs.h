@@ -116,17 +116,19 @@
     X("hub revoke", mg_verb_hub_revoke, MG_GROUP_HUB, 1, 1, "NODE",                               \
       "refuse a node from now on, by its name or id",                                             \
       "What it has sent stays. It is refused at its next call.")                                  \
-    X("demo", mg_verb_demo, MG_GROUP_MORE, 0, 0, "[--seed N] [--keep DIR] [--small]",             \
+    X("demo", mg_verb_demo, MG_GROUP_MORE, 0, 0, "[--seed N] [--keep DIR] [--small] [--bilan]",   \
       "show the main job from nothing: a hub, the antennas, a day offline, a night's sync",       \
       "Real processes on this machine's loopback, in a temporary directory that is removed at\n"  \
       "the end; --keep works in DIR and leaves it. Everybody in it is made up, from the seed.\n"  \
-      "--small takes a tenth of the 1,450 dossiers. Ends with a failure when a check fails.")     \
+      "--small takes a tenth of the 1,450 dossiers. --bilan shows something else: the published\n"  \
+      "results of 2013-2017 in Pays d'Aix, from dossiers entered in five basins. Ends with a\n"    \
+      "failure when a check fails.")     \
     X("help", mg_verb_help, MG_GROUP_MORE, 0, 2, "[VERB] [--names] [--options]",                  \
       "list the verbs, or explain one",                                                           \
       "--names prints only the verbs, one a line; --options only the options of VERB. Both are\n" \
       "for the shell's completion.")                                                              \
     X("demo-fill", mg_verb_demo_fill, MG_GROUP_HIDDEN, 0, 0,                                      \
-      "--antenna CODE --count N [--seed N] [--day]",                                              \
+      "--antenna CODE --count N [--seed N] [--day] [--bilan]",                                              \
       "write COUNT made-up dossiers into an antenna, or with --day a day's interviews",           \
       "For trials: `demo` starts it in each antenna.")                                            \
     X("relay", mg_verb_relay, MG_GROUP_HIDDEN, 0, 0,                                              \
