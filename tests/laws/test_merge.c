@@ -1,24 +1,44 @@
 /*
  * test_merge.c - the merge law, by trying everything in a small world.
  *
- * The law: what a row is depends on the set of commits that arrived, not on the order,
- * not on how often, not on which detour (two replicas that join). It is checked
+ * The law: what a row is depends on the set of commits and receipts that arrived, not on
+ * the order, not on how often, not on which detour (two replicas that join). It is checked
  * against a definition that knows nothing of merge.c: over ALL commits that arrived,
  * a write stays when no other write of its cell has seen it, and a deletion stays when
  * no insertion, `keep` or deletion has; "has seen" is the transitive closure of what
  * each author really held, noted while the history is played, never mg_saw.
  *
- * Histories are played so that their causality can happen: a commit is made by a node,
- * which before it may talk with the hub (push its own, pull all), after any of the
- * others has pushed. What is left out without loss:
- *   - names: nodes appear in their order (which of them has the greater id is varied by
- *     the clock: one setting in three has equal times, so that the dot decides);
- *   - pulls that are not followed by a commit of the same node, pushes that nobody pulls;
- *   - of histories that only number their commits or name their nodes otherwise, all but
- *     one (that mg_saw agrees with what happened is checked on all).
+ * The world: 3 nodes, 2 rows, 2 columns, every history of up to 5 commits, every order in
+ * which its commits and receipts can come. 2 rows and 5 commits that write any of the rows
+ * in any way are 35^5 histories a shape; these reductions make them few, and lose nothing:
  *
- * All n! orders are checked with 2^n states: if applying any x to the state of S gives
- * the one state of S + x, for every S and x, then every order gives the same.
+ *   - Shapes. A history is played, so that its causality can happen: a commit is made by a
+ *     node, which before it may talk with the hub (push its own, pull all), after any of the
+ *     others has pushed. Of plays in which the same commits have seen the same ones, up to
+ *     the numbering of the commits and the names of the nodes, one is kept: merge.c knows a
+ *     commit by mg_saw, its effective time and its dot only, mg_saw is compared with what
+ *     happened in every play, and time and dot are varied on their own (below). Pulls that
+ *     no commit of the node follows, and pushes that nobody pulls, change nobody's past.
+ *   - Rows. merge.c is given one row and changes one row, so a delivery to two rows is two
+ *     deliveries, each of the commits that touch the row. What those have seen of each other
+ *     is a shape too, of fewer commits: checked, not believed, by leaving every commit out of
+ *     every shape. So all histories of one row are all histories of two rows, also those
+ *     whose commits touch both; up to three commits are played on two rows nevertheless.
+ *   - Operations. Up to four commits, everything that a transaction can do to a row; with
+ *     five, the five operations of which the others are compositions (the sets of siblings
+ *     are a cell's own affair; insertion and write of a second cell are one commit's).
+ *   - Orders. All n! orders are walked as a lattice of states: if the arrival of x turns the
+ *     one state of S into the one state of S + x, for every S and x, then every order gives
+ *     the same. A state is what has arrived: of each commit nothing, itself, or itself and
+ *     its receipt, which may come with it or later. A commit that saw another node's commit
+ *     learned that from the hub, and nobody gets it before the other's receipt; all else goes.
+ *   - Which of the siblings is shown is the greatest of one cell's by policy, time and dot.
+ *     Every way in which three siblings' values, times and ids can compare is tried
+ *     under every policy in every order, with the receipts before and after (commits of one
+ *     node are never concurrent, so three nodes make three siblings at most). In whole histories, clocks, values, ids and
+ *     policies are drawn from the history's number.
+ *
+ * Last, longer histories from a seed, with five nodes, several incarnations, broken pulls.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,11 +53,46 @@
 
 #include "core/merge.h"
 
-enum { COLUMNS = 2, ROWS = 2, NODES = 3, COMMITS = 5, ROOM = 256, SHAPES_MAX = 20000 };
+enum { COLUMNS = 2, ROWS = 2, NODES = 3, COMMITS = 5, ROOM = 16, SHAPES_MAX = 1000 };
+
+/* Sanitizers look for faults of the code, not of the law: of the longest histories, one in seven. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+enum { STRIDE = 7 };
+#else
+enum { STRIDE = 1 };
+#endif
 
 /* --- a world in which causality is realized --- */
 
-enum op_kind { OP_INSERT, OP_WRITE_0, OP_WRITE_1, OP_DELETE, OP_KEEP, OP_KINDS };
+/* Longer histories are made of the first five. */
+enum op_kind {
+    OP_INSERT,
+    OP_WRITE_0,
+    OP_WRITE_1,
+    OP_DELETE,
+    OP_KEEP,
+    OP_FIRST_COMPOSED,
+    OP_INSERT_1 = OP_FIRST_COMPOSED,
+    OP_INSERT_BOTH,
+    OP_WRITE_BOTH,
+    OP_KINDS
+};
+
+enum { PRESENCE_BIT = 1 << COLUMNS };
+
+static const struct {
+    const char *name;
+    unsigned cells; /* a bit a column, and PRESENCE_BIT */
+} ops[OP_KINDS] = {
+    [OP_INSERT] = {"insert a", PRESENCE_BIT | 1},
+    [OP_WRITE_0] = {"write a", 1},
+    [OP_WRITE_1] = {"write b", 2},
+    [OP_DELETE] = {"delete", 0},
+    [OP_KEEP] = {"keep", PRESENCE_BIT}, /* and an insertion whose columns have their defaults */
+    [OP_INSERT_1] = {"insert b", PRESENCE_BIT | 2},
+    [OP_INSERT_BOTH] = {"insert a b", PRESENCE_BIT | 3},
+    [OP_WRITE_BOTH] = {"write a b", 3},
+};
 
 struct event {
     struct mg_stub stub;
@@ -45,6 +100,7 @@ struct event {
     int bit; /* its place in a set of commits */
     enum op_kind op;
     int64_t values[COLUMNS];
+    int64_t received; /* what its receipt will say */
 };
 
 /* Bit j of seen[i]: the author of commit i held commit j when they made it, by whatever way. */
@@ -72,15 +128,7 @@ static const struct mg_lineage lineage = {histories, 2, authors, NODES + 1};
 
 static bool writes(const struct event *e, int cell)
 {
-    switch (e->op) {
-    case OP_INSERT: return cell == MG_PRESENCE || cell == 0;
-    case OP_WRITE_0: return cell == 0;
-    case OP_WRITE_1: return cell == 1;
-    case OP_KEEP: return cell == MG_PRESENCE;
-    case OP_DELETE:
-    case OP_KINDS: break;
-    }
-    return false;
+    return ops[e->op].cells >> (cell == MG_PRESENCE ? COLUMNS : cell) & 1;
 }
 
 static struct mg_value integer(int64_t number)
@@ -199,10 +247,11 @@ struct state {
     const struct mg_stub *deletes[ROOM];
 };
 
+static const uint8_t row_id[MG_ID_LEN];
+
 static void state_init(struct state *s)
 {
-    static const uint8_t id[MG_ID_LEN];
-    mg_row_init(&s->row, &schema, 0, id);
+    mg_row_init(&s->row, &schema, 0, row_id);
     s->row.siblings = s->siblings;
     s->row.deletes = s->deletes;
     s->row.sibling_room = s->row.delete_room = ROOM;
@@ -229,33 +278,33 @@ static bool add_once(uint64_t *set, const struct event *events, const struct mg_
     return !twice;
 }
 
-static bool has_become(const struct state *s, const struct mg_lineage *of, const struct event *events,
+static bool has_become(const struct mg_row *row, const struct mg_lineage *of, const struct event *events,
                        const struct verdict *want)
 {
     uint64_t sets[COLUMNS + 1] = {0}, deletes = 0;
     for (int c = 0; c <= COLUMNS; c++) {
-        const struct mg_stub *by = s->row.by[cell_of(c)];
+        const struct mg_stub *by = row->by[cell_of(c)];
         if ((by == NULL) != (want->shown[c] < 0)) return false;
         if (by == NULL) continue;
         if (by->ord != want->shown[c] || !add_once(&sets[c], events, by)) return false;
         if (c < COLUMNS &&
-            (s->row.values[c].kind != MG_INT || s->row.values[c].integer != events[by->ord].values[c]))
+            (row->values[c].kind != MG_INT || row->values[c].integer != events[by->ord].values[c]))
             return false;
     }
-    for (int i = 0; i < s->row.sibling_count; i++) {
-        const struct mg_sibling *at = &s->row.siblings[i];
+    for (int i = 0; i < row->sibling_count; i++) {
+        const struct mg_sibling *at = &row->siblings[i];
         int c = at->cell == MG_PRESENCE ? COLUMNS : at->cell;
         if (!add_once(&sets[c], events, at->by)) return false;
         if (c < COLUMNS && (at->value.kind != MG_INT || at->value.integer != events[at->by->ord].values[c]))
             return false;
     }
-    for (int i = 0; i < s->row.delete_count; i++)
-        if (!add_once(&deletes, events, s->row.deletes[i])) return false;
+    for (int i = 0; i < row->delete_count; i++)
+        if (!add_once(&deletes, events, row->deletes[i])) return false;
     if (memcmp(sets, want->siblings, sizeof sets) != 0 || deletes != want->deletes) return false;
     for (int c = 0; c < COLUMNS; c++)
-        if (mg_cell_in_conflict(&s->row, c) != want->conflict[c]) return false;
-    return mg_row_alive(&s->row, of) == want->alive && mg_row_visible(&s->row, of) == want->visible &&
-           mg_row_in_conflict(&s->row, of) == want->row_conflict;
+        if (mg_cell_in_conflict(row, c) != want->conflict[c]) return false;
+    return mg_row_alive(row, of) == want->alive && mg_row_visible(row, of) == want->visible &&
+           mg_row_in_conflict(row, of) == want->row_conflict;
 }
 
 /* As a dossier travels: cells with their siblings, then deletions, into what is there. */
@@ -353,6 +402,28 @@ static void keep_shape(const struct play *played)
     shapes[shape_total++] = *s;
 }
 
+/* Whichever commit is left out of a shape, the rest is a shape: what touches one row is a history. */
+static void every_part_of_a_history_is_one(void **state)
+{
+    (void)state;
+    for (int length = 2; length <= COMMITS; length++)
+        for (int at = shape_first[length]; at < shape_first[length] + shape_count[length]; at++)
+            for (int out = 0; out < length; out++) {
+                struct shape rest = {.count = length - 1};
+                int order[COMMITS], found = 0;
+                for (int i = 0; i < rest.count; i++) {
+                    uint32_t seen = shapes[at].seen[i < out ? i : i + 1], below = (UINT32_C(1) << out) - 1;
+                    rest.node[i] = shapes[at].node[i < out ? i : i + 1];
+                    rest.seen[i] = (seen & below) | (seen >> 1 & ~below);
+                }
+                memset(rest.key, 0xff, sizeof rest.key);
+                least_key(&rest, order, 0, rest.key);
+                for (int k = shape_first[rest.count]; k < shape_first[length]; k++)
+                    found += memcmp(shapes[k].key, rest.key, sizeof rest.key) == 0;
+                if (found != 1) fail_msg("shape %d without commit %d is found %d times", at, out, found);
+            }
+}
+
 static void play_on(const struct play *before, int length, int nodes_known)
 {
     if (before->shape.count == length) {
@@ -366,7 +437,7 @@ static void play_on(const struct play *before, int length, int nodes_known)
             uint32_t pushers = choice > 0 ? (uint32_t)choice - 1 : 0;
             for (int other = 0; choice > 0 && other < NODES; other++) {
                 if (!(pushers >> other & 1)) continue;
-                new &= other != node &&owes(&p, other);
+                new &= other != node && owes(&p, other);
                 push(&p, other);
             }
             if (!new) continue;
@@ -415,128 +486,210 @@ static bool in_shape(const void *context, int a, int b)
     return ((const struct shape *)context)->seen[a] >> b & 1;
 }
 
-/* Clocks, values and policies go through their combinations as histories go by. */
-static void dress(struct event *events, const struct shape *shape, unsigned turn)
+static uint64_t mix(uint64_t x)
 {
-    static const enum mg_policy policies[] = {MG_POLICY_REVIEW, MG_POLICY_LATEST, MG_POLICY_MAX,
-                                              MG_POLICY_MIN, MG_POLICY_IMMUTABLE};
-    columns[0].policy = policies[turn % 5];
-    columns[1].policy = policies[turn / 5 % 5];
-    unsigned clock = turn % 3, salt = turn * 2654435761u >> 8;
-    for (int i = 0; i < shape->count; i++) {
+    x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
+    return x ^ x >> 31;
+}
+
+/* Clocks, values, ids and policies are drawn from TURN. A third of the histories have equal clocks, so
+ * that ids decide; in another third receipts come before what is claimed. */
+static void dress(struct event *events, const struct shape *shape, uint64_t turn)
+{
+    uint64_t chance = mix((turn + 1) * UINT64_C(0x9E3779B97F4A7C15)), bits = mix(chance);
+    columns[0].policy = (enum mg_policy)(chance % 5);
+    columns[1].policy = (enum mg_policy)(chance / 5 % 5);
+    uint64_t clock = chance / 25 % 3;
+    uint64_t first = chance / 75 % 5, step = 1 + chance / 375 % 4; /* different ids, in any order */
+    for (unsigned i = 0; i < NODES; i++) authors[i + 1].node[0] = (uint8_t)((first + step * i) % 5);
+    for (int i = 0; i < shape->count; i++, bits >>= 6) {
         struct event *e = &events[i];
         e->stub = shape->stubs[i];
         e->bit = i;
-        uint64_t ms = 1000 + (clock == 0 ? 0 : (uint64_t)(salt >> (2 * i) & 3));
-        e->stub.hlc = ms << 16;
-        e->stub.hub_time = clock == 2 ? 999 + (int64_t)(salt >> (10 + i) & 3) : 0; /* some before the claim */
-        for (int c = 0; c < COLUMNS; c++) e->values[c] = salt >> (3 + i + 5 * c) & 1;
+        e->stub.hlc = (1000 + (clock == 0 ? 0 : bits & 3)) << 16;
+        e->received = clock == 2 ? 999 + (int64_t)(bits >> 2 & 3) : 2000;
+        e->values[0] = bits >> 4 & 1;
+        e->values[1] = bits >> 5 & 1;
     }
 }
 
-static void complain(const char *what, const struct event *events, int count, uint32_t set, int x)
+static void complain(const char *what, const struct event *events, int count, uint32_t set, uint32_t receipts,
+                     int x)
 {
-    static const char *const names[] = {"insert", "write a", "write b", "delete", "keep"};
     for (int i = 0; i < count; i++)
-        print_error("commit %d: node %u seq %llu row %d %s, seen %llu, number %llu\n", i,
-                    events[i].stub.author, (unsigned long long)events[i].stub.seq, events[i].row,
-                    names[events[i].op], (unsigned long long)events[i].stub.seen[0].n,
-                    (unsigned long long)events[i].stub.numbers[0].n);
-    fail_msg("%s: the commits in set %x, then %d", what, set, x);
+        print_error("commit %d: node %u seq %llu row %d %s, seen %llu, number %llu, claims %llu, received %lld\n",
+                    i, events[i].stub.author, (unsigned long long)events[i].stub.seq, events[i].row,
+                    ops[events[i].op].name, (unsigned long long)events[i].stub.seen[0].n,
+                    (unsigned long long)events[i].stub.numbers[0].n,
+                    (unsigned long long)(events[i].stub.hlc >> 16), (long long)events[i].received);
+    fail_msg("%s: the commits in set %x, receipts %x, then %d", what, set, receipts, x);
 }
 
-static struct state states[1 << COMMITS], fresh, again;
+/* By what has arrived: commits, and the receipts of some of them. */
+static struct state states[1 << COMMITS][1 << COMMITS], fresh, again;
+static long arrivals;
 
-/* One history on one row: all orders, all repetitions, all ways to split it in two and join. */
-static void check_row(const struct event *events, const struct shape *shape, int row, bool every_split)
+/* Whoever holds a commit that saw another node's holds that one's receipt, if that commit itself. */
+static bool can_happen[1 << COMMITS][1 << COMMITS];
+
+static void list_what_can_happen(const struct shape *shape)
 {
-    int count = shape->count, list[COMMITS];
-    uint32_t full = (UINT32_C(1) << count) - 1;
-    struct verdict want;
-    state_copy(&states[0], &fresh);
-    for (uint32_t set = 1; set <= full; set++) {
-        int members = 0;
-        for (int i = 0; i < count; i++)
-            if (set >> i & 1) list[members++] = i;
-        define(&lineage, events, list, members, row, in_shape, shape, &want);
-        for (int k = 0; k < members; k++) {
-            struct state *s = k == 0 ? &states[set] : &again;
-            state_copy(s, &states[set & ~(UINT32_C(1) << list[k])]);
-            if (events[list[k]].row == row) apply(&s->row, &lineage, &events[list[k]]);
-            if (!has_become(s, &lineage, events, &want))
-                complain("an order matters", events, count, set, list[k]);
+    for (uint32_t set = 0; set < UINT32_C(1) << shape->count; set++)
+        for (uint32_t receipts = 0; receipts <= set; receipts++) {
+            bool *can = &can_happen[set][receipts];
+            *can = (receipts & ~set) == 0;
+            for (int i = 0; i < shape->count; i++)
+                for (int k = 0; (set >> i & 1) && k < shape->count; k++)
+                    if ((shape->seen[i] & set & ~receipts) >> k & 1 && shape->node[i] != shape->node[k])
+                        *can = false;
         }
-        for (int k = 0; k < members && (every_split || set == full); k++) {
-            if (events[list[k]].row != row) continue;
-            state_copy(&again, &states[set]);
-            apply(&again.row, &lineage, &events[list[k]]);
-            if (!has_become(&again, &lineage, events, &want))
-                complain("twice is not once", events, count, set, list[k]);
-        }
+}
+
+static void receive(struct event *events, int count, uint32_t receipts)
+{
+    for (int i = 0; i < count; i++) {
+        events[i].stub.number_count = receipts >> i & 1;
+        events[i].stub.hub_time = receipts >> i & 1 ? events[i].received : 0;
     }
+}
+
+/* As mg_choose_again does it. */
+static void choose_again(struct mg_row *row, const struct mg_lineage *of)
+{
+    for (int i = 0; i < row->sibling_count; i++) mg_row_choose(row, of, row->siblings[i].cell);
+}
+
+/* The state of SET and RECEIPTS from every state that is one arrival short of it. */
+static void check_arrivals(const struct event *events, const struct shape *shape, int row, uint32_t set,
+                           uint32_t receipts, const struct verdict *want)
+{
+    struct state *s = &states[set][receipts];
+    for (int i = 0; i < shape->count; i++) {
+        uint32_t bit = UINT32_C(1) << i;
+        if (!(set & bit)) continue;
+        state_copy(s, &states[set & ~bit][receipts & ~bit]); /* the commit, its receipt with it if it has one */
+        if (events[i].row == row) apply(&s->row, &lineage, &events[i]);
+        if (!has_become(&s->row, &lineage, events, want))
+            complain("an order matters", events, shape->count, set, receipts, i);
+        arrivals++;
+        if (!(receipts & bit) || !can_happen[set][receipts & ~bit]) continue;
+        state_copy(s, &states[set][receipts & ~bit]); /* the receipt alone */
+        choose_again(&s->row, &lineage);
+        if (!has_become(&s->row, &lineage, events, want))
+            complain("a receipt's place matters", events, shape->count, set, receipts, i);
+        arrivals++;
+    }
+}
+
+static void check_repetition(const struct event *events, const struct shape *shape, int row, uint32_t set,
+                             uint32_t receipts, const struct verdict *want)
+{
+    for (int i = 0; i < shape->count; i++) {
+        if (!(set >> i & 1) || events[i].row != row) continue;
+        state_copy(&again, &states[set][receipts]);
+        apply(&again.row, &lineage, &events[i]);
+        if (!has_become(&again.row, &lineage, events, want))
+            complain("twice is not once", events, shape->count, set, receipts, i);
+    }
+}
+
+/* All ways to have the history in two parts, which may overlap, and to join them. */
+static void check_joins(const struct event *events, const struct shape *shape, bool every_split,
+                        const struct verdict *want)
+{
+    uint32_t full = (UINT32_C(1) << shape->count) - 1;
     for (uint32_t half = 0; half <= full; half++) {
         uint32_t rest = full & ~half;
         for (uint32_t shared = half;; shared = (shared - 1) & half) { /* what both have */
             if (every_split || shared == 0) {
-                state_copy(&again, &states[half]);
-                join(&again, &lineage, &states[rest | shared]);
-                if (!has_become(&again, &lineage, events, &want))
-                    complain("joining two halves differs", events, count, half, -1);
+                state_copy(&again, &states[half][half]);
+                join(&again, &lineage, &states[rest | shared][rest | shared]);
+                if (!has_become(&again.row, &lineage, events, want))
+                    complain("joining two halves differs", events, shape->count, half, half, -1);
             }
             if (shared == 0) break;
         }
     }
 }
 
+/* One history on one row: all orders of commits and receipts, repetitions, ways to split it and join. */
+static void check_row(struct event *events, const struct shape *shape, int row, bool every_split)
+{
+    int count = shape->count;
+    uint32_t full = (UINT32_C(1) << count) - 1;
+    struct verdict want;
+    state_copy(&states[0][0], &fresh);
+    for (uint32_t receipts = 0; receipts <= full; receipts++) {
+        receive(events, count, receipts);
+        for (uint32_t set = receipts > 0 ? receipts : 1; set <= full; set++) {
+            int list[COMMITS], members = 0;
+            if (!can_happen[set][receipts]) continue;
+            for (int i = 0; i < count; i++)
+                if (set >> i & 1) list[members++] = i;
+            define(&lineage, events, list, members, row, in_shape, shape, &want);
+            check_arrivals(events, shape, row, set, receipts, &want);
+            if (every_split || receipts == full) check_repetition(events, shape, row, set, receipts, &want);
+        }
+    }
+    check_joins(events, shape, every_split, &want);
+}
+
 static void prepare_states(void)
 {
-    for (size_t i = 0; i < sizeof states / sizeof *states; i++) state_init(&states[i]);
+    for (int set = 0; set < 1 << COMMITS; set++)
+        for (int receipts = 0; receipts < 1 << COMMITS; receipts++) state_init(&states[set][receipts]);
     state_init(&fresh);
     state_init(&again);
 }
 
-/* OPS kinds on ROWS_USED rows for every commit; the first commit's row is row 0. */
-static long check_all(int length, int rows_used, bool every_split)
+/* One of the first KINDS operations on one of ROWS_USED rows for every commit; the first is on row 0.
+ * Every STRIDE-th history. */
+static void check_all(int length, int rows_used, int kinds, int stride, bool every_split)
 {
-    int kinds = OP_KINDS * rows_used;
+    int choices = kinds * rows_used;
     long total = 1, histories_checked = 0;
-    for (int i = 0; i < length; i++) total *= kinds;
+    for (int i = 0; i < length; i++) total *= choices;
     prepare_states();
+    arrivals = 0;
     for (int at = shape_first[length]; at < shape_first[length] + shape_count[length]; at++) {
-        for (long code = 0; code < total; code++) {
+        list_what_can_happen(&shapes[at]);
+        for (long code = at % stride; code < total; code += stride) {
             struct event events[COMMITS];
             long rest = code;
-            for (int i = 0; i < length; i++, rest /= kinds) {
-                events[i].op = (enum op_kind)(rest % kinds % OP_KINDS);
-                events[i].row = (int)(rest % kinds) / OP_KINDS;
+            for (int i = 0; i < length; i++, rest /= choices) {
+                events[i].op = (enum op_kind)(rest % choices % kinds);
+                events[i].row = (int)(rest % choices) / kinds;
             }
             if (events[0].row != 0) continue;
-            dress(events, &shapes[at], (unsigned)histories_checked);
+            dress(events, &shapes[at], (uint64_t)histories_checked);
             for (int row = 0; row < rows_used; row++) check_row(events, &shapes[at], row, every_split);
             histories_checked++;
         }
     }
-    return histories_checked;
+    print_message("%d commits: %ld histories of %d shapes, %ld arrivals\n", length, histories_checked,
+                  shape_count[length], arrivals);
+    assert_true(histories_checked > 0);
 }
 
 static void every_history_up_to_three_commits_on_two_rows(void **state)
 {
     (void)state;
-    for (int length = 1; length <= 3; length++) assert_true(check_all(length, ROWS, true) > 0);
+    for (int length = 1; length <= 3; length++) check_all(length, ROWS, OP_FIRST_COMPOSED, 1, true);
 }
 
-static void every_history_of_four_commits_on_two_rows(void **state)
+/* From here on one row stands for all: see above. */
+static void every_history_up_to_four_commits(void **state)
 {
     (void)state;
-    print_message("%ld histories\n", check_all(4, ROWS, false));
+    for (int length = 1; length <= 4; length++) check_all(length, 1, OP_KINDS, 1, false);
 }
 
-/* Rows are independent (merge.c sees one at a time), so the longest histories are on one. */
-static void every_history_of_five_commits_on_one_row(void **state)
+static void every_history_of_five_commits(void **state)
 {
     (void)state;
-    print_message("%ld histories of %d shapes (%ld played)\n", check_all(COMMITS, 1, false),
-                  shape_count[COMMITS], shapes_played);
+    check_all(COMMITS, 1, OP_FIRST_COMPOSED, STRIDE, false);
+    print_message("%ld plays have these shapes\n", shapes_played);
 }
 
 /* --- large histories from a seed --- */
@@ -548,10 +701,7 @@ static uint64_t chance_state;
 static uint64_t chance(void)
 {
     chance_state += UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t x = chance_state;
-    x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
-    return x ^ x >> 31;
+    return mix(chance_state);
 }
 
 static int below(int n)
@@ -641,7 +791,6 @@ static void large_histories_in_any_order(void **state)
 {
     (void)state;
     static struct big big;
-    static struct state now;
     static struct verdict want[BIG_ROWS];
     const char *asked = getenv("MAILLAGE_SEED");
     for (uint64_t seed = asked != NULL ? strtoull(asked, NULL, 10) : 1, end = seed + (asked != NULL ? 1 : 8);
@@ -667,16 +816,18 @@ static void large_histories_in_any_order(void **state)
                 list[k] = swap;
             }
             for (int row = 0; row < BIG_ROWS; row++) {
-                state_init(&now);
+                struct mg_row now;
+                mg_row_init(&now, &schema, 0, row_id);
                 for (int i = 0; i < BIG_COMMITS; i++) {
                     if (big.events[list[i]].row != row) continue;
-                    apply(&now.row, &big.lineage, &big.events[list[i]]);
+                    apply(&now, &big.lineage, &big.events[list[i]]);
                     const struct event *earlier = &big.events[list[below(i + 1)]];
-                    if (earlier->row == row) apply(&now.row, &big.lineage, earlier); /* comes again */
+                    if (earlier->row == row) apply(&now, &big.lineage, earlier); /* comes again */
                 }
                 if (!has_become(&now, &big.lineage, big.events, &want[row]))
                     fail_msg("MAILLAGE_SEED=%llu: order %d gives another row %d", (unsigned long long)seed,
                              order, row);
+                mg_row_free(&now);
             }
         }
     }
@@ -735,6 +886,72 @@ static void a_clock_that_runs_ahead_gains_nothing(void **state)
                      30); /* received later than claimed: the claim holds */
     const int64_t none[] = {0, 0, 0};
     assert_int_equal(shown_of(MG_POLICY_LATEST, values, ahead, none), 30);
+}
+
+/* The siblings of one cell: every way in which their values, times and ids can compare (numbers below
+ * COUNT say it), every order of arrival, receipts with the commits or after them all. */
+static void check_choice(int count)
+{
+    struct mg_stub stubs[NODES] = {0};
+    int id_order[NODES] = {0}, ways = 1;
+    static struct mg_author others[NODES + 1];
+    const struct mg_lineage of = {histories, 2, others, NODES + 1};
+    for (int i = 0; i < 3 * count; i++) ways *= count;
+    for (int way = 0; way < ways; way++) {
+        int value[NODES], time[NODES], rest = way;
+        unsigned ids = 0;
+        for (int i = 0; i < count; i++, rest /= count * count * count) {
+            value[i] = rest % count;
+            time[i] = rest / count % count;
+            id_order[i] = rest / (count * count) % count;
+            ids |= 1u << id_order[i];
+            others[i + 1].node[0] = (uint8_t)(id_order[i] + 1);
+        }
+        if (ids != (1u << count) - 1) continue; /* no two nodes have one id */
+        bool late = mix((uint64_t)way) & 1; /* receipts come before what is claimed: they decide */
+        for (int policy = 0; policy < 5; policy++) {
+            int best = 0;
+            columns[0].policy = (enum mg_policy)policy;
+            for (int i = 1; i < count; i++) {
+                int by_time = time[i] != time[best] ? time[i] - time[best] : id_order[i] - id_order[best];
+                int by_value = value[i] - value[best];
+                if (policy == MG_POLICY_IMMUTABLE ? by_time < 0
+                    : policy == MG_POLICY_MAX     ? by_value > 0 || (by_value == 0 && by_time > 0)
+                    : policy == MG_POLICY_MIN     ? by_value < 0 || (by_value == 0 && by_time > 0)
+                                                  : by_time > 0)
+                    best = i;
+            }
+            for (int order = 0; order < 3 * 3 * 3; order++) {
+                int at[NODES], left = order;
+                unsigned came = 0;
+                for (int i = 0; i < count; i++, left /= count) came |= 1u << (at[i] = left % count);
+                if (left > 0 || came != (1u << count) - 1) continue;
+                for (int after = 0; after <= (late ? 1 : 0); after++) {
+                    state_init(&again);
+                    for (int i = 0; i < count; i++) {
+                        struct mg_stub *stub = &stubs[at[i]];
+                        int64_t claim = late ? 9000 - time[at[i]] : 1000 + time[at[i]];
+                        *stub = (struct mg_stub){.ord = at[i], .author = (uint32_t)at[i] + 1, .seq = 1};
+                        stub->hlc = (uint64_t)claim << 16;
+                        stub->hub_time = late && !after ? 1000 + time[at[i]] : 0;
+                        mg_row_write(&again.row, &of, 0, stub, integer(value[at[i]]));
+                    }
+                    for (int i = 0; after && i < count; i++) {
+                        stubs[at[i]].hub_time = 1000 + time[at[i]];
+                        choose_again(&again.row, &of);
+                    }
+                    assert_int_equal(again.row.sibling_count, count - 1);
+                    assert_int_equal(again.row.by[0]->ord, best);
+                }
+            }
+        }
+    }
+}
+
+static void every_choice_among_up_to_three_siblings(void **state)
+{
+    (void)state;
+    for (int count = 1; count <= NODES; count++) check_choice(count);
 }
 
 /* A receipt that comes after the merge changes the choice and nothing else. */
@@ -803,11 +1020,13 @@ int main(void)
         cmocka_unit_test(values_have_one_order),
         cmocka_unit_test(policies_choose_what_is_shown),
         cmocka_unit_test(a_clock_that_runs_ahead_gains_nothing),
+        cmocka_unit_test(every_choice_among_up_to_three_siblings),
         cmocka_unit_test(a_receipt_makes_the_choice_again),
         cmocka_unit_test(equal_values_are_no_conflict),
+        cmocka_unit_test(every_part_of_a_history_is_one),
         cmocka_unit_test(every_history_up_to_three_commits_on_two_rows),
-        cmocka_unit_test(every_history_of_four_commits_on_two_rows),
-        cmocka_unit_test(every_history_of_five_commits_on_one_row),
+        cmocka_unit_test(every_history_up_to_four_commits),
+        cmocka_unit_test(every_history_of_five_commits),
         cmocka_unit_test(large_histories_in_any_order),
     };
     return cmocka_run_group_tests(tests, list_shapes, forget_shapes);
