@@ -79,7 +79,7 @@ mg_status mg_apply_body(struct mg_store *store, struct mg_conn *conn, const stru
     return MG_OK;
 }
 
-/* --- receipts that change what is shown --- */
+/* --- what becomes known of commits that are merged already --- */
 
 struct row_name {
     int table;
@@ -91,8 +91,9 @@ static mg_status choose_row(struct mg_store *store, struct mg_conn *conn, int ta
     struct mg_stored_row stored;
     mg_status status = mg_row_load(store, conn, table, id, &stored, err);
     if (status != MG_OK) return status;
-    for (int i = 0; i < stored.row.sibling_count; i++) mg_row_choose(&stored.row, &conn->lineage, stored.row.siblings[i].cell);
+    mg_row_settle(&stored.row, &conn->lineage);
     status = mg_row_save(store, conn, &stored, err);
+    if (status == MG_OK) status = mg_repair_later(conn, table, id, err);
     mg_row_release(&stored);
     return status;
 }
@@ -100,9 +101,11 @@ static mg_status choose_row(struct mg_store *store, struct mg_conn *conn, int ta
 mg_status mg_choose_again(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
 {
     struct mg_buf names;
+    if (!conn->choose_again) return MG_OK;
+    conn->choose_again = false;
     mg_buf_init(&names, 64 * 1024 * 1024);
     mg_status status;
-    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_SIBLING_ROWS);
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_UNSETTLED_ROWS);
     while (mg_step(conn, stmt, &status, err) > 0) {
         struct row_name name = {.table = sqlite3_column_int(stmt, 0)};
         if (sqlite3_column_bytes(stmt, 1) == MG_ID_LEN) memcpy(name.id, sqlite3_column_blob(stmt, 1), MG_ID_LEN);

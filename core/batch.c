@@ -1,9 +1,10 @@
 /*
  * batch.c - what is signed together: consecutive commits of one incarnation. [P 4.2, 4.3]
  *
- *   batch   = [node, incarnation, first_seq, last_seq, heads, signature, receipt | nil, earlier, commits]
+ *   batch   = [node, incarnation, first_seq, last_seq, heads, signature, receipt | nil, commits]
  *   heads   = [[scope, seq, hash], ...]        the chains' heads after the batch
- *   receipt = [history, first_n, hub_time, refused, signature]
+ *   receipt = [history, first_n, hub_time, refused, also, signature]
+ *   also    = [[history, first_seq, last_seq, n], ...]   in histories that were lost
  *
  * The author signs the heads, the hub signs the heads with the numbers it gave:
  * commit first_seq + i has number first_n + i. Whoever holds the commits of one scope
@@ -13,12 +14,49 @@
 
 #include "core/engine.h"
 
-enum { COMMITS_MAX = 4096, REFUSED_MAX = 4096, EARLIER_MAX = MG_NUMBERS_MAX };
+enum { COMMITS_MAX = 4096, REFUSED_MAX = 4096, ALSO_MAX = 1024 };
+
+bool mg_also_next(struct mg_mp_reader *in, struct mg_also *also)
+{
+    if (in->error != NULL || in->pos == in->len) return false;
+    mg_mp_expect_array(in, 4);
+    also->history = mg_mp_get_uint(in);
+    also->first_seq = mg_mp_get_uint(in);
+    also->last_seq = mg_mp_get_uint(in);
+    also->n = mg_mp_get_uint(in);
+    return in->error == NULL;
+}
+
+struct mg_mp_reader mg_also_all(struct mg_bytes list)
+{
+    struct mg_mp_reader in;
+    mg_mp_read(&in, list.data, list.len);
+    mg_mp_get_array(&in, ALSO_MAX);
+    return in;
+}
+
+static bool also_in_range(const struct mg_also *also)
+{
+    return also->history != 0 && also->history <= INT64_MAX && also->first_seq != 0 && also->first_seq <= also->last_seq &&
+           also->last_seq <= INT64_MAX / 2 && also->last_seq - also->first_seq < COMMITS_MAX && also->n != 0 && also->n <= INT64_MAX / 2;
+}
+
+static struct mg_bytes read_also(struct mg_mp_reader *in)
+{
+    size_t from = in->pos;
+    uint32_t count = mg_mp_get_array(in, ALSO_MAX);
+    for (uint32_t i = 0; i < count && in->error == NULL; i++) {
+        struct mg_also also;
+        mg_also_next(in, &also);
+        if (in->error == NULL && !also_in_range(&also)) mg_mp_refuse(in, "a receipt's number is out of range");
+    }
+    return (struct mg_bytes){in->data + from, in->pos - from};
+}
 
 void mg_receipt_read(struct mg_mp_reader *in, struct mg_receipt *receipt)
 {
     memset(receipt, 0, sizeof *receipt);
-    mg_mp_expect_array(in, 5);
+    mg_mp_expect_array(in, 6);
     receipt->history = mg_mp_get_uint(in);
     receipt->first_n = mg_mp_get_uint(in);
     uint64_t hub_time = mg_mp_get_uint(in);
@@ -26,6 +64,7 @@ void mg_receipt_read(struct mg_mp_reader *in, struct mg_receipt *receipt)
     uint32_t refused = mg_mp_get_array(in, REFUSED_MAX);
     for (uint32_t i = 0; i < refused; i++) mg_mp_get_uint(in);
     receipt->refused = (struct mg_bytes){in->data + from, in->pos - from};
+    receipt->also = read_also(in);
     mg_mp_get_bin_exact(in, receipt->signature, MG_SIGN_LEN);
     if (receipt->history == 0 || receipt->history > INT64_MAX || receipt->first_n == 0 || receipt->first_n > INT64_MAX / 2 ||
         hub_time > INT64_MAX)
@@ -35,11 +74,12 @@ void mg_receipt_read(struct mg_mp_reader *in, struct mg_receipt *receipt)
 
 void mg_receipt_write(struct mg_buf *out, const struct mg_receipt *receipt)
 {
-    mg_mp_put_array(out, 5);
+    mg_mp_put_array(out, 6);
     mg_mp_put_uint(out, receipt->history);
     mg_mp_put_uint(out, receipt->first_n);
     mg_mp_put_uint(out, (uint64_t)receipt->hub_time);
     mg_buf_put(out, receipt->refused.data, receipt->refused.len);
+    mg_buf_put(out, receipt->also.data, receipt->also.len);
     mg_mp_put_bin(out, receipt->signature, MG_SIGN_LEN);
 }
 
@@ -70,7 +110,7 @@ static void check_heads(struct mg_mp_reader *in)
 void mg_batch_read(struct mg_mp_reader *in, struct mg_batch *batch)
 {
     memset(batch, 0, sizeof *batch);
-    mg_mp_expect_array(in, 9);
+    mg_mp_expect_array(in, 8);
     mg_mp_get_bin_exact(in, batch->node, MG_ID_LEN);
     batch->incarnation = mg_mp_get_uint(in);
     batch->first_seq = mg_mp_get_uint(in);
@@ -81,13 +121,6 @@ void mg_batch_read(struct mg_mp_reader *in, struct mg_batch *batch)
     mg_mp_get_bin_exact(in, batch->signature, MG_SIGN_LEN);
     if (mg_mp_peek(in) == MG_MP_NIL) mg_mp_get_nil(in);
     else mg_receipt_read(in, &batch->receipt);
-    from = in->pos;
-    uint32_t earlier = mg_mp_get_array(in, EARLIER_MAX);
-    for (uint32_t i = 0; i < earlier && in->error == NULL; i++) {
-        struct mg_receipt one;
-        mg_receipt_read(in, &one);
-    }
-    batch->earlier = (struct mg_bytes){in->data + from, in->pos - from};
     batch->commit_count = mg_mp_get_array(in, COMMITS_MAX);
     if (batch->first_seq == 0 || batch->first_seq > batch->last_seq || batch->last_seq > INT64_MAX / 2 ||
         batch->last_seq - batch->first_seq >= COMMITS_MAX || batch->incarnation == 0 || batch->incarnation > INT64_MAX)
@@ -98,7 +131,7 @@ void mg_batch_read(struct mg_mp_reader *in, struct mg_batch *batch)
 
 void mg_batch_write_head(struct mg_buf *out, const struct mg_batch *batch, uint32_t count)
 {
-    mg_mp_put_array(out, 9);
+    mg_mp_put_array(out, 8);
     mg_mp_put_bin(out, batch->node, MG_ID_LEN);
     mg_mp_put_uint(out, batch->incarnation);
     mg_mp_put_uint(out, batch->first_seq);
@@ -107,8 +140,6 @@ void mg_batch_write_head(struct mg_buf *out, const struct mg_batch *batch, uint3
     mg_mp_put_bin(out, batch->signature, MG_SIGN_LEN);
     if (batch->receipt.history == 0) mg_mp_put_nil(out);
     else mg_receipt_write(out, &batch->receipt);
-    if (batch->earlier.len == 0) mg_mp_put_array(out, 0);
-    else mg_buf_put(out, batch->earlier.data, batch->earlier.len);
     mg_mp_put_array(out, count);
 }
 
@@ -152,6 +183,7 @@ static void receipt_hash(const struct mg_batch *batch, const struct mg_receipt *
     mg_hash_add_u64(&hasher, receipt->first_n);
     mg_hash_add_u64(&hasher, (uint64_t)receipt->hub_time);
     mg_hash_add(&hasher, receipt->refused.data, receipt->refused.len);
+    mg_hash_add(&hasher, receipt->also.data, receipt->also.len);
     mg_hash_end(&hasher, hash);
 }
 
@@ -200,7 +232,7 @@ mg_status mg_batch_row_read(struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_
     batch->heads = (struct mg_bytes){sqlite3_column_blob(stmt, 8), (size_t)sqlite3_column_bytes(stmt, 8)};
     batch->receipt.refused = (struct mg_bytes){sqlite3_column_blob(stmt, 9), (size_t)sqlite3_column_bytes(stmt, 9)};
     row->complete = sqlite3_column_int(stmt, 12) != 0;
-    batch->earlier = (struct mg_bytes){sqlite3_column_blob(stmt, 13), (size_t)sqlite3_column_bytes(stmt, 13)};
+    batch->receipt.also = (struct mg_bytes){sqlite3_column_blob(stmt, 13), (size_t)sqlite3_column_bytes(stmt, 13)};
     if (row->author == 0 || row->author >= conn->lineage.author_count || row->history == 0 ||
         row->history >= conn->lineage.history_count || sqlite3_column_bytes(stmt, 10) != MG_SIGN_LEN ||
         sqlite3_column_bytes(stmt, 11) != MG_SIGN_LEN)
@@ -213,48 +245,37 @@ mg_status mg_batch_row_read(struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_
     return MG_OK;
 }
 
-static void number_stub(struct mg_stub *stub, struct mg_mark number)
+mg_status mg_number_add(struct mg_conn *conn, struct mg_stub *stub, struct mg_mark number, struct mg_error *err)
 {
-    for (int i = 0; i < stub->number_count; i++)
-        if (stub->numbers[i].history == number.history && stub->numbers[i].n == number.n) return;
-    if (stub->number_count < MG_NUMBERS_MAX) stub->numbers[stub->number_count++] = number;
-}
-
-static mg_status add_number(struct mg_conn *conn, int64_t ord, struct mg_mark number, struct mg_error *err)
-{
+    if (!mg_stub_number_add(conn, stub, number)) return MG_OK;
+    conn->choose_again = true;
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NUMBER_ADD);
-    sqlite3_bind_int64(stmt, 1, ord);
+    sqlite3_bind_int64(stmt, 1, stub->ord);
     sqlite3_bind_int64(stmt, 2, number.history);
     sqlite3_bind_int64(stmt, 3, (int64_t)number.n);
-    mg_status status = mg_run(conn, stmt, err);
-    struct mg_stub *stub;
-    if (status == MG_OK) status = mg_stub_get(conn, ord, &stub, err);
-    if (status != MG_OK) return status;
-    number_stub(stub, number);
-    return MG_OK;
-}
-
-static mg_status number_by_receipt(struct mg_conn *conn, const struct mg_batch *batch, const struct mg_receipt *receipt, struct mg_stub *stub,
-                                   struct mg_error *err)
-{
-    struct mg_mark number = {0, receipt->first_n + (stub->seq - batch->first_seq)};
-    mg_status status = mg_history_find(conn, receipt->history, &number.history, err);
-    if (status == MG_OK) number_stub(stub, number);
-    return status;
+    return mg_run(conn, stmt, err);
 }
 
 mg_status mg_batch_number(struct mg_conn *conn, const struct mg_batch *batch, struct mg_stub *stub, struct mg_error *err)
 {
-    struct mg_mp_reader in;
+    const struct mg_receipt *receipt = &batch->receipt;
+    struct mg_mark number = {0, receipt->first_n + (stub->seq - batch->first_seq)};
+    mg_status status = mg_history_find(conn, receipt->history, &number.history, err);
+    if (status == MG_OK) mg_stub_number_add(conn, stub, number);
+    return status == MG_OK ? mg_number_also(conn, receipt->also, stub, err) : status;
+}
+
+mg_status mg_number_also(struct mg_conn *conn, struct mg_bytes list, struct mg_stub *stub, struct mg_error *err)
+{
+    struct mg_also also;
     mg_status status = MG_OK;
-    if (batch->receipt.history != 0) status = number_by_receipt(conn, batch, &batch->receipt, stub, err);
-    if (batch->earlier.len == 0) return status;
-    mg_mp_read(&in, batch->earlier.data, batch->earlier.len);
-    for (uint32_t i = mg_mp_get_array(&in, EARLIER_MAX); status == MG_OK && i > 0; i--) {
-        struct mg_receipt receipt;
-        mg_receipt_read(&in, &receipt);
-        if (in.error != NULL) break;
-        status = number_by_receipt(conn, batch, &receipt, stub, err);
+    for (struct mg_mp_reader in = mg_also_all(list); status == MG_OK && mg_also_next(&in, &also);) {
+        struct mg_mark number = {0, also.n + (stub->seq - also.first_seq)};
+        if (stub->seq < also.first_seq || stub->seq > also.last_seq) continue;
+        bool choose_again = conn->choose_again;
+        status = mg_history_find(conn, also.history, &number.history, err);
+        if (status == MG_OK) status = mg_number_add(conn, stub, number, err);
+        conn->choose_again = choose_again; /* nothing was merged by it yet */
     }
     return status;
 }
@@ -267,16 +288,26 @@ struct numbered {
     int flags;
 };
 
+/* In the table of further numbers, whether the stub has it already or not. */
+static mg_status keep_number(struct mg_conn *conn, int64_t ord, struct mg_mark number, struct mg_error *err)
+{
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NUMBER_ADD);
+    sqlite3_bind_int64(stmt, 1, ord);
+    sqlite3_bind_int64(stmt, 2, number.history);
+    sqlite3_bind_int64(stmt, 3, (int64_t)number.n);
+    return mg_run(conn, stmt, err);
+}
+
 static mg_status set_number(struct mg_conn *conn, const struct numbered *at, struct mg_mark number, int64_t hub_time, bool refused,
-                            bool *choose_again, struct mg_error *err)
+                            struct mg_error *err)
 {
     struct mg_stub *stub;
     bool had = at->number.n > 0;
     bool same = had && at->number.history == number.history && at->number.n == number.n;
     if (same) return MG_OK;
     mg_status status = mg_stub_get(conn, at->ord, &stub, err);
-    if (status == MG_OK && had) status = add_number(conn, at->ord, at->number, err);
-    if (status == MG_OK && had) status = add_number(conn, at->ord, number, err);
+    if (status == MG_OK && had) status = keep_number(conn, at->ord, at->number, err);
+    if (status == MG_OK && had) status = keep_number(conn, at->ord, number, err);
     if (status != MG_OK) return status;
     int64_t before = mg_effective_ms(stub);
     if (had && at->hub_time > 0 && at->hub_time < hub_time) hub_time = at->hub_time;
@@ -288,14 +319,14 @@ static mg_status set_number(struct mg_conn *conn, const struct numbered *at, str
     sqlite3_bind_int64(stmt, 5, refused ? at->flags | 1 : at->flags);
     status = mg_run(conn, stmt, err);
     stub->hub_time = hub_time;
-    if (!had) number_stub(stub, number);
-    if (mg_effective_ms(stub) != before) *choose_again = true;
+    if (mg_stub_number_add(conn, stub, number) && had) conn->choose_again = true;
+    if (mg_effective_ms(stub) != before) conn->choose_again = true;
     return status;
 }
 
-static mg_status number_commits(struct mg_conn *conn, const struct mg_batch *batch, const struct mg_receipt *receipt, uint32_t author,
-                                bool only_extra, bool *choose_again, struct mg_error *err)
+static mg_status number_commits(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, struct mg_error *err)
 {
+    const struct mg_receipt *receipt = &batch->receipt;
     uint32_t history;
     mg_status status = mg_history_find(conn, receipt->history, &history, err);
     for (uint64_t seq = batch->first_seq; status == MG_OK && seq <= batch->last_seq; seq++) {
@@ -313,62 +344,105 @@ static mg_status number_commits(struct mg_conn *conn, const struct mg_batch *bat
         }
         at.flags = sqlite3_column_int(stmt, 5);
         sqlite3_reset(stmt);
-        status = only_extra ? add_number(conn, at.ord, number, err)
-                            : set_number(conn, &at, number, receipt->hub_time, mg_receipt_refuses(receipt, seq), choose_again, err);
+        status = set_number(conn, &at, number, receipt->hub_time, mg_receipt_refuses(receipt, seq), err);
     }
     return status;
 }
 
-static mg_status number_earlier(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, bool *choose_again,
-                                struct mg_error *err)
+static mg_status number_lost(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, struct mg_error *err)
 {
-    struct mg_mp_reader in;
+    struct mg_also also;
     mg_status status = MG_OK;
-    if (batch->earlier.len == 0) return MG_OK;
-    mg_mp_read(&in, batch->earlier.data, batch->earlier.len);
-    uint32_t count = mg_mp_get_array(&in, EARLIER_MAX);
-    for (uint32_t i = 0; status == MG_OK && i < count; i++) {
-        struct mg_receipt receipt;
-        mg_receipt_read(&in, &receipt);
-        if (in.error != NULL) break;
-        status = number_commits(conn, batch, &receipt, author, true, choose_again, err);
+    for (struct mg_mp_reader in = mg_also_all(batch->receipt.also); mg_also_next(&in, &also);) {
+        uint32_t history;
+        status = mg_history_find(conn, also.history, &history, err);
+        for (uint64_t seq = also.first_seq; status == MG_OK && seq <= also.last_seq; seq++) {
+            struct mg_stub *stub;
+            sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_COMMIT_BY_DOT);
+            sqlite3_bind_int64(stmt, 1, author);
+            sqlite3_bind_int64(stmt, 2, (int64_t)seq);
+            if (mg_step(conn, stmt, &status, err) <= 0) continue;
+            int64_t ord = sqlite3_column_int64(stmt, 0);
+            sqlite3_reset(stmt);
+            status = mg_stub_get(conn, ord, &stub, err);
+            if (status == MG_OK) status = mg_number_add(conn, stub, (struct mg_mark){history, also.n + (seq - also.first_seq)}, err);
+        }
+        if (status != MG_OK) return status;
     }
     return status;
 }
 
-/* An older record of the same commits under a number of a lost history gives way. */
-static mg_status replace_older(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, bool *known, struct mg_error *err)
+/* --- receipts that say what others say --- */
+
+bool mg_receipt_says(const struct mg_batch *batch, const struct mg_also *number)
 {
-    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_BATCH_AT);
-    sqlite3_bind_int64(stmt, 1, author);
-    sqlite3_bind_int64(stmt, 2, (int64_t)batch->first_seq);
-    mg_status status;
-    struct mg_batch_row row;
-    *known = false;
-    if (mg_step(conn, stmt, &status, err) <= 0) return status;
-    status = mg_batch_row_read(conn, stmt, &row, err);
-    bool overlaps = row.batch.first_seq <= batch->last_seq;
-    *known = overlaps && row.batch.receipt.history == batch->receipt.history && row.batch.receipt.first_n == batch->receipt.first_n;
-    int64_t old = row.b;
-    sqlite3_reset(stmt);
-    if (status != MG_OK || *known || !overlaps) return status;
-    stmt = mg_sql(conn, MG_SQL_BATCH_DROP);
-    sqlite3_bind_int64(stmt, 1, old);
-    return mg_run(conn, stmt, err);
+    struct mg_also also = {batch->receipt.history, batch->first_seq, batch->last_seq, batch->receipt.first_n};
+    struct mg_mp_reader in = mg_also_all(batch->receipt.also);
+    do {
+        if (also.history == number->history && also.first_seq <= number->first_seq && also.last_seq >= number->last_seq &&
+            also.n + (number->first_seq - also.first_seq) == number->n)
+            return true;
+    } while (mg_also_next(&in, &also));
+    return false;
 }
 
-mg_status mg_batch_keep(struct mg_store *store, struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, bool complete,
-                        bool *choose_again, struct mg_error *err)
+/* Whoever has NEWER needs OLD no longer, not even to give it back to a restored hub. */
+static bool says_all(const struct mg_batch *newer, const struct mg_batch *old)
 {
-    (void)store;
-    bool known;
+    struct mg_also also = {old->receipt.history, old->first_seq, old->last_seq, old->receipt.first_n};
+    struct mg_mp_reader in = mg_also_all(old->receipt.also);
+    if (old->first_seq < newer->first_seq || old->last_seq > newer->last_seq) return false;
+    do {
+        if (!mg_receipt_says(newer, &also)) return false;
+    } while (mg_also_next(&in, &also));
+    return true;
+}
+
+/* Older records of the same commits, with numbers that lost histories gave them, give way. *PLACE: that of
+ * the first, so that what is given back to a restored hub stays in order; 0: none. */
+static mg_status replace_older(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, bool *known, int64_t *place,
+                               struct mg_error *err)
+{
+    *known = false;
+    *place = 0;
+    for (int64_t after = 0;;) {
+        mg_status status;
+        struct mg_batch_row row;
+        sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_BATCH_OVER);
+        sqlite3_bind_int64(stmt, 1, author);
+        sqlite3_bind_int64(stmt, 2, (int64_t)batch->first_seq);
+        sqlite3_bind_int64(stmt, 3, (int64_t)batch->last_seq);
+        sqlite3_bind_int64(stmt, 4, after);
+        if (mg_step(conn, stmt, &status, err) <= 0) return status;
+        status = mg_batch_row_read(conn, stmt, &row, err);
+        after = row.b;
+        bool same = row.batch.receipt.history == batch->receipt.history && row.batch.receipt.first_n == batch->receipt.first_n;
+        bool older = status == MG_OK && !same && says_all(batch, &row.batch);
+        if (same) *known = true;
+        sqlite3_reset(stmt);
+        if (older && *place == 0) *place = after;
+        if (older) {
+            stmt = mg_sql(conn, MG_SQL_BATCH_DROP);
+            sqlite3_bind_int64(stmt, 1, after);
+            status = mg_run(conn, stmt, err);
+        }
+        if (status != MG_OK) return status;
+    }
+}
+
+static mg_status number_all(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, struct mg_error *err)
+{
+    mg_status status = number_commits(conn, batch, author, err);
+    return status == MG_OK ? number_lost(conn, batch, author, err) : status;
+}
+
+static mg_status add_batch(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, bool complete, int64_t place,
+                           struct mg_error *err)
+{
     uint32_t history;
-    static const uint8_t no_receipts = 0x90; /* an empty array */
-    mg_status status = replace_older(conn, batch, author, &known, err);
-    if (status == MG_OK) status = mg_history_find(conn, batch->receipt.history, &history, err);
-    if (status == MG_OK) status = number_commits(conn, batch, &batch->receipt, author, false, choose_again, err);
-    if (status == MG_OK) status = number_earlier(conn, batch, author, choose_again, err);
-    if (status != MG_OK || known) return status;
+    mg_status status = mg_history_find(conn, batch->receipt.history, &history, err);
+    if (status == MG_OK) status = number_all(conn, batch, author, err);
+    if (status != MG_OK) return status;
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_BATCH_ADD);
     sqlite3_bind_int64(stmt, 1, author);
     sqlite3_bind_int64(stmt, 2, (int64_t)batch->first_seq);
@@ -382,9 +456,24 @@ mg_status mg_batch_keep(struct mg_store *store, struct mg_conn *conn, const stru
     sqlite3_bind_blob(stmt, 10, batch->signature, MG_SIGN_LEN, SQLITE_STATIC);
     sqlite3_bind_blob(stmt, 11, batch->receipt.signature, MG_SIGN_LEN, SQLITE_STATIC);
     sqlite3_bind_int(stmt, 12, complete);
-    if (batch->earlier.len > 0) sqlite3_bind_blob64(stmt, 13, batch->earlier.data, batch->earlier.len, SQLITE_STATIC);
-    else sqlite3_bind_blob(stmt, 13, &no_receipts, 1, SQLITE_STATIC);
+    sqlite3_bind_blob64(stmt, 13, batch->receipt.also.data, batch->receipt.also.len, SQLITE_STATIC);
+    if (place != 0) sqlite3_bind_int64(stmt, 14, place);
+    else sqlite3_bind_null(stmt, 14);
     return mg_run(conn, stmt, err);
+}
+
+mg_status mg_batch_keep(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, bool complete, struct mg_error *err)
+{
+    bool known;
+    int64_t place;
+    mg_status status = replace_older(conn, batch, author, &known, &place, err);
+    if (status != MG_OK) return status;
+    return known ? number_all(conn, batch, author, err) : add_batch(conn, batch, author, complete, place, err);
+}
+
+mg_status mg_batch_keep_beside(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, bool complete, struct mg_error *err)
+{
+    return add_batch(conn, batch, author, complete, 0, err);
 }
 
 /* --- commits out of the log --- */
@@ -400,8 +489,10 @@ void mg_commit_row_read(struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_comm
     struct mg_stub *stub = NULL;
     struct mg_error ignored;
     if (mg_stub_get(conn, sqlite3_column_int64(stmt, 0), &stub, &ignored) == MG_OK)
-        for (int i = 0; i < stub->seen_count; i++)
-            commit->seen[commit->seen_count++] = (struct mg_position){conn->lineage.histories[stub->seen[i].history].id, stub->seen[i].n};
+        for (int i = 0; i < stub->seen_count; i++) {
+            struct mg_mark seen = mg_stub_seen(stub, i);
+            commit->seen[commit->seen_count++] = (struct mg_position){conn->lineage.histories[seen.history].id, seen.n};
+        }
     commit->has_base = sqlite3_column_type(stmt, 8) != SQLITE_NULL;
     commit->base_incarnation = (uint64_t)sqlite3_column_int64(stmt, 8);
     commit->base_seq = (uint64_t)sqlite3_column_int64(stmt, 9);

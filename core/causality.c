@@ -36,7 +36,7 @@ bool mg_saw(const struct mg_lineage *lineage, const struct mg_stub *a, const str
     if (a->author == b->author) return b->seq < a->seq;
     for (int i = 0; i < b->number_count; i++)
         for (int j = 0; j < a->seen_count; j++)
-            if (mg_covers(lineage, a->seen[j], b->numbers[i])) return true;
+            if (mg_covers(lineage, mg_stub_seen(a, j), mg_stub_number(b, i))) return true;
     return continues(lineage, a, b);
 }
 

@@ -25,7 +25,10 @@
 
 #include "core/schema.h"
 
-enum { MG_SEEN_MAX = 4, MG_NUMBERS_MAX = 4 };
+/* One position or number a history that was lost, besides the present one's. A node that has more
+ * positions forgets the oldest, everywhere alike: a conflict more is listed. Numbers must not be
+ * forgotten, because a replica that knows fewer would merge otherwise. */
+enum { MG_SEEN_MAX = 16, MG_NUMBERS_MAX = 250, MG_MARKS_FEW = 4 };
 
 /* History and author as local ordinals: index into the lineage's arrays. */
 struct mg_mark {
@@ -60,9 +63,19 @@ struct mg_stub {
     uint64_t hlc;     /* claimed: ms << 16 | counter */
     int64_t hub_time; /* earliest receipt, ms; 0: none yet */
     uint8_t seen_count, number_count;
-    struct mg_mark seen[MG_SEEN_MAX];
-    struct mg_mark numbers[MG_NUMBERS_MAX];
+    struct mg_mark seen[MG_MARKS_FEW], numbers[MG_MARKS_FEW];
+    const struct mg_mark *more_seen, *more_numbers; /* those after the first few; borrowed */
 };
+
+static inline struct mg_mark mg_stub_seen(const struct mg_stub *stub, int i)
+{
+    return i < MG_MARKS_FEW ? stub->seen[i] : stub->more_seen[i - MG_MARKS_FEW];
+}
+
+static inline struct mg_mark mg_stub_number(const struct mg_stub *stub, int i)
+{
+    return i < MG_MARKS_FEW ? stub->numbers[i] : stub->more_numbers[i - MG_MARKS_FEW];
+}
 
 /* POSITION reaches NUMBER: same lineage, and not beyond any fork on the way. */
 bool mg_covers(const struct mg_lineage *lineage, struct mg_mark position, struct mg_mark number);

@@ -90,6 +90,10 @@ struct mg_conn {
     int64_t packs_cause; /* the commit that wrote the table of packs in this transaction; 0: none */
     int64_t packs;       /* counts the changes of mg_pack; 0: there never was one */
     sqlite3_stmt *facts[MG_FACT_TABLE_COUNT];
+    /* How far the authors of what this transaction logged had read, where none of them covers another. */
+    struct mg_mark heard[MG_SEEN_MAX];
+    int heard_count;
+    bool choose_again; /* what is known has changed who had seen what, or when: mg_choose_again */
     bool in_tx;
     bool repair; /* mg_repair may hold something */
     bool no_held; /* mg_held is empty */
@@ -142,6 +146,12 @@ uint32_t mg_scope_known(const struct mg_conn *conn, const char *path); /* 0: not
 /* The stub of commit ORD; a broken database when there is none. Lives until the transaction ends. */
 mg_status mg_stub_get(struct mg_conn *conn, int64_t ord, struct mg_stub **stub, struct mg_error *err) MG_MUST_CHECK;
 struct mg_stub *mg_stub_add(struct mg_conn *conn, const struct mg_stub *stub);
+/* One number more, in memory; false: known already. */
+bool mg_stub_number_add(struct mg_conn *conn, struct mg_stub *stub, struct mg_mark number);
+
+enum { MG_MARK_LEN = 12 }; /* history u32, n u64, big-endian */
+void mg_mark_put(uint8_t bytes[MG_MARK_LEN], struct mg_mark mark);
+struct mg_mark mg_mark_get(const uint8_t bytes[MG_MARK_LEN]);
 
 /* --- settings (settings.c): mg_meta --- */
 
@@ -155,6 +165,10 @@ mg_status mg_cursor_get(struct mg_conn *conn, struct mg_mark *cursor, struct mg_
 mg_status mg_cursor_set(struct mg_conn *conn, struct mg_mark cursor, struct mg_error *err) MG_MUST_CHECK;
 /* The hub's: it has read all that it has numbered. */
 mg_status mg_numbered_get(struct mg_conn *conn, struct mg_mark *last, struct mg_error *err) MG_MUST_CHECK;
+/* A commit of STUB was logged. */
+void mg_heard(struct mg_conn *conn, const struct mg_stub *stub);
+/* Remembers of MARK, and of what was heard, the positions that NOW does not cover. */
+mg_status mg_tails_keep(struct mg_conn *conn, struct mg_mark now, struct mg_mark mark, struct mg_error *err) MG_MUST_CHECK;
 /* The positions that a commit made now has seen: the cursor, and tails of lost histories. */
 mg_status mg_seen_now(struct mg_store *store, struct mg_conn *conn, struct mg_mark seen[MG_SEEN_MAX], uint8_t *count,
                       struct mg_error *err) MG_MUST_CHECK;
@@ -317,18 +331,25 @@ mg_status mg_nothing_to_repair(struct mg_store *store, struct mg_conn *conn, boo
 /* Every row that is known is visible: an insertion breaks nothing then. Cheap after the first time. */
 mg_status mg_nothing_dead(struct mg_store *store, struct mg_conn *conn, bool *none, struct mg_error *err) MG_MUST_CHECK;
 
-/* A receipt came that is earlier than what its author claimed: shown values may change. */
+/* When conn->choose_again says so: a receipt came that is earlier than what its author claimed, or a
+ * commit that is merged already turns out to have been seen by others. mg_repair comes after it. */
 mg_status mg_choose_again(struct mg_store *store, struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- batches (batch.c): what is signed together [P 4.2, 4.3] --- */
 
 enum { MG_HEADS_MAX = 3 * MG_SCOPES_MAX };
 
+/* Commits FIRST_SEQ to LAST_SEQ had the numbers from N on in a history that was lost. */
+struct mg_also {
+    uint64_t history, first_seq, last_seq, n;
+};
+
 struct mg_receipt {
     uint64_t history; /* its id; 0: none */
     uint64_t first_n;
     int64_t hub_time;
     struct mg_bytes refused; /* canonical array of seqs */
+    struct mg_bytes also;    /* canonical array of mg_also */
     uint8_t signature[MG_SIGN_LEN];
 };
 
@@ -338,7 +359,6 @@ struct mg_batch {
     struct mg_bytes heads; /* canonical [[scope, seq, hash], ...] */
     uint8_t signature[MG_SIGN_LEN];
     struct mg_receipt receipt;
-    struct mg_bytes earlier; /* canonical array of receipts of lost histories */
     uint32_t commit_count;
     struct mg_mp_reader commits; /* at the first commit */
 };
@@ -347,6 +367,11 @@ void mg_batch_read(struct mg_mp_reader *in, struct mg_batch *batch);
 void mg_batch_write_head(struct mg_buf *out, const struct mg_batch *batch, uint32_t count);
 void mg_receipt_read(struct mg_mp_reader *in, struct mg_receipt *receipt);
 void mg_receipt_write(struct mg_buf *out, const struct mg_receipt *receipt);
+/* for (in = mg_also_all(list); mg_also_next(&in, &also);) */
+struct mg_mp_reader mg_also_all(struct mg_bytes list);
+bool mg_also_next(struct mg_mp_reader *in, struct mg_also *also);
+/* BATCH's receipt says of every commit in NUMBER that it has that number. */
+bool mg_receipt_says(const struct mg_batch *batch, const struct mg_also *number);
 bool mg_receipt_refuses(const struct mg_receipt *receipt, uint64_t seq);
 
 /* Sign and check. The receipt's signature covers the batch's heads. */
@@ -360,12 +385,30 @@ bool mg_batch_head(const struct mg_batch *batch, const char *scope, uint64_t *se
 
 /* Keeps what was signed, and gives its commits in [first_seq, last_seq] that are in the log their
  * number; one that had a number of another history keeps that too. COMPLETE: all are in the log. */
-mg_status mg_batch_keep(struct mg_store *store, struct mg_conn *conn, const struct mg_batch *batch, uint32_t author,
-                        bool complete, bool *choose_again, struct mg_error *err) MG_MUST_CHECK;
-/* The numbers that BATCH's receipts give a commit, in STUB before it is merged: a commit that had seen
+mg_status mg_batch_keep(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, bool complete,
+                        struct mg_error *err) MG_MUST_CHECK;
+/* The same, and what is there stays: the hub's, whose readers need every batch in the order of its first number. */
+mg_status mg_batch_keep_beside(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, bool complete,
+                               struct mg_error *err) MG_MUST_CHECK;
+/* One number more of a commit that is merged already. */
+mg_status mg_number_add(struct mg_conn *conn, struct mg_stub *stub, struct mg_mark number, struct mg_error *err) MG_MUST_CHECK;
+/* Those of LIST (mg_also), of a commit that nothing was merged by yet. */
+mg_status mg_number_also(struct mg_conn *conn, struct mg_bytes list, struct mg_stub *stub, struct mg_error *err) MG_MUST_CHECK;
+/* The numbers that BATCH's receipt gives a commit, in STUB before it is merged: a commit that had seen
  * it may be here already when a restored hub numbers it again. mg_batch_keep writes them down. */
 mg_status mg_batch_number(struct mg_conn *conn, const struct mg_batch *batch, struct mg_stub *stub, struct mg_error *err) MG_MUST_CHECK;
-/* A row of mg_batch as read by BATCH_AT, BATCH_AFTER, BATCH_LOST; borrowed until the next step. */
+
+/* --- numbers that a restored hub has lost (lost.c) --- */
+
+/* Notes what BATCH's receipt proves of histories that are not in the present lineage; *NEWS: something. */
+mg_status mg_lost_learn(struct mg_store *store, struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, bool *news,
+                        struct mg_error *err) MG_MUST_CHECK;
+/* NUMBER, as far as it is of BATCH's commits, in its receipt too; ALSO (empty, or from here) holds the bytes. */
+void mg_also_add(struct mg_batch *batch, struct mg_also number, struct mg_buf *also);
+/* All that is known of the commits of BATCH, in its receipt; hub_time becomes the earliest. Gives ALSO. */
+mg_status mg_lost_tell(struct mg_conn *conn, uint32_t author, struct mg_batch *batch, struct mg_buf *also, struct mg_error *err) MG_MUST_CHECK;
+
+/* A row of mg_batch as read by BATCH_AT, BATCH_AFTER, BATCH_OVER, BATCH_LOST; borrowed until the next step. */
 struct mg_batch_row {
     int64_t b;
     uint32_t author, history;

@@ -14,7 +14,7 @@
 
 #include "core/engine.h"
 
-enum { ITEM_BATCH = 0, ITEM_TRANSFER = 1, ITEM_EVICT = 2, GROUPS_MAX = 20000, NUMBER_BITS = 24 };
+enum { ITEM_BATCH = 0, ITEM_TRANSFER = 1, ITEM_EVICT = 2, GROUPS_MAX = 20000, STRETCH_BITS = 36 };
 
 /* What the hub's clock says; 0 would mean that there is no receipt, and before 1970 nobody was. */
 static int64_t hub_now(const struct mg_store *store)
@@ -35,11 +35,10 @@ static mg_status last_number(struct mg_conn *conn, uint64_t *last, struct mg_err
 }
 
 /* The first history begins at 1. A later one skips a random stretch, so that not even by sight two
- * histories that a restored copy split give one number twice. */
+ * histories that a restored copy split give one number twice. There is room for 2^27 of them. */
 static uint64_t first_number(struct mg_store *store, uint64_t last)
 {
-    if (last == 0) return 0;
-    return ((last >> NUMBER_BITS) + 1 + mg_random_u63(store) % 4096) << NUMBER_BITS;
+    return last == 0 ? 0 : last + 1 + mg_random_u63(store) % (UINT64_C(1) << STRETCH_BITS);
 }
 
 /* The store may be an old copy, and its nodes may hold commits that the hub made after it: what the
@@ -115,7 +114,8 @@ mg_status mg_routes_of_moves(struct mg_conn *conn, struct mg_error *err)
     return status;
 }
 
-/* Dossiers that a commit wrote in one scope and that live in another. */
+/* Dossiers that a commit wrote in one scope and that live in another. When they left may be what a restored
+ * hub has lost: it says again that they did. */
 static mg_status routes_of_body(struct mg_store *store, struct mg_conn *conn, const struct mg_commit *commit, uint32_t scope,
                                 struct mg_error *err)
 {
@@ -123,6 +123,8 @@ static mg_status routes_of_body(struct mg_store *store, struct mg_conn *conn, co
     mg_status status = MG_OK;
     mg_mp_read(&in, commit->body.data, commit->body.len);
     uint32_t groups = mg_mp_get_array(&in, GROUPS_MAX);
+    int64_t given_back = 0;
+    if (groups > 0) status = mg_meta_int(conn, "given_back", &given_back, 0, err);
     for (uint32_t g = 0; status == MG_OK && g < groups && in.error == NULL; g++) {
         struct mg_group group;
         uint32_t home = 0;
@@ -130,7 +132,7 @@ static mg_status routes_of_body(struct mg_store *store, struct mg_conn *conn, co
         for (uint32_t i = 0; i < group.op_count; i++) mg_mp_skip(&in);
         if (!group.has_dossier) continue;
         status = mg_dossier_scope(store, conn, group.dossier, &home, err);
-        if (status == MG_OK && home != 0 && home != scope) status = add_route(conn, group.dossier, scope, home, false, err);
+        if (status == MG_OK && home != 0 && home != scope) status = add_route(conn, group.dossier, scope, home, given_back != 0, err);
     }
     return status;
 }
@@ -145,6 +147,11 @@ static mg_status dossier_allowed(struct mg_store *store, struct mg_conn *conn, c
     mg_status status = mg_dossier_scope(store, conn, group->dossier, &home, err);
     if (status != MG_OK || home == scope) return status;
     if (home == 0) return MG_OK; /* it makes the dossier, or one that a restored hub has yet to be given back */
+    /* What is given back does not come in the order in which it was written, so a restored hub cannot tell
+     * where a dossier has been. Only who has held it knows its id. */
+    int64_t given_back;
+    status = mg_meta_int(conn, "given_back", &given_back, 0, err);
+    if (status != MG_OK || given_back != 0) return status;
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_ROUTE_FROM);
     sqlite3_bind_blob(stmt, 1, group->dossier, MG_ID_LEN, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 2, scope);
@@ -192,11 +199,17 @@ struct sequencing {
     const struct mg_registered *by;
     struct mg_batch *batch;
     uint32_t author;
-    uint64_t known;  /* the author's last seq before this batch */
-    uint64_t first_n; /* of seq known + 1 */
+    uint64_t known; /* the author's last seq before this batch */
+    struct mg_batch kept; /* from seq known + 1 on, as it will be kept and sent */
+    struct mg_buf also;   /* of its receipt */
     struct mg_buf refused;
     uint32_t refused_count;
 };
+
+static uint64_t number_of(const struct sequencing *s, uint64_t seq)
+{
+    return s->kept.receipt.first_n + (seq - s->kept.first_seq);
+}
 
 /* A commit that the hub holds must be the very same. */
 static mg_status compare_known(struct sequencing *s, const struct mg_commit *commit, bool *same, struct mg_error *err)
@@ -248,7 +261,7 @@ static mg_status note_refusal(struct sequencing *s, const struct mg_commit *comm
     sqlite3_bind_int64(stmt, 2, (int64_t)s->batch->incarnation);
     sqlite3_bind_int64(stmt, 3, (int64_t)commit->seq);
     sqlite3_bind_int64(stmt, 4, s->store->history_running);
-    sqlite3_bind_int64(stmt, 5, (int64_t)(s->first_n + (commit->seq - s->known - 1)));
+    sqlite3_bind_int64(stmt, 5, (int64_t)number_of(s, commit->seq));
     sqlite3_bind_text(stmt, 6, reason, -1, SQLITE_TRANSIENT);
     sqlite3_bind_int64(stmt, 7, hub_now(s->store));
     return mg_run(s->conn, stmt, err);
@@ -256,11 +269,11 @@ static mg_status note_refusal(struct sequencing *s, const struct mg_commit *comm
 
 /* A new commit: its number is known, so that a merge may look at it; refused ones are kept as
  * evidence, with a number, and merged by nobody. */
-static mg_status sequence_one(struct sequencing *s, const struct mg_commit *commit, bool refused_before, int64_t hub_time, struct mg_error *err)
+static mg_status sequence_one(struct sequencing *s, const struct mg_commit *commit, bool refused_before, struct mg_error *err)
 {
     struct mg_conn *conn = s->conn;
     uint32_t scope;
-    uint64_t chain_seq, n = s->first_n + (commit->seq - s->known - 1);
+    uint64_t chain_seq, n = number_of(s, commit->seq);
     uint8_t previous[MG_HASH_LEN], hash[MG_HASH_LEN];
     struct mg_error reason = {""};
     struct mg_stub *stub;
@@ -270,13 +283,13 @@ static mg_status sequence_one(struct sequencing *s, const struct mg_commit *comm
     if (status == MG_OK) status = mg_chain_set(conn, s->author, scope, commit->seq, hash, err);
     if (status != MG_OK) return status;
     struct mg_log_record record = {.author = s->author, .scope = scope, .commit = commit, .hash = hash,
-                                   .number = {s->store->history_running, n}, .hub_time = hub_time};
+                                   .number = {s->store->history_running, n}, .hub_time = s->kept.receipt.hub_time};
     mg_status allowed = refused_before ? mg_fail(&reason, MG_REFUSED, "refused before") : check_allowed(s, commit, scope, &reason);
     if (allowed != MG_OK && allowed != MG_REFUSED && allowed != MG_BAD_BYTES) return mg_fail(err, allowed, "%s", reason.text);
     if (allowed == MG_OK) {
         status = mg_apply_save(s->store, err);
         if (status == MG_OK) status = mg_log_append(conn, &record, &stub, err);
-        if (status == MG_OK) status = mg_batch_number(conn, s->batch, stub, err);
+        if (status == MG_OK) status = mg_number_also(conn, s->kept.receipt.also, stub, err);
         if (status != MG_OK) return status;
         allowed = mg_apply_body(s->store, conn, stub, true, commit->body, scope, &reason);
         if (allowed == MG_OK) status = mg_apply_release(s->store, err);
@@ -317,7 +330,7 @@ static bool head_named(const struct mg_batch *batch, const struct mg_commit *com
     return mg_batch_head(batch, commit->scope, &seq, hash) && seq >= commit->seq && seq <= batch->last_seq;
 }
 
-static mg_status each_commit(struct sequencing *s, uint64_t *fork_base, int64_t hub_time, struct mg_error *err)
+static mg_status each_commit(struct sequencing *s, uint64_t *fork_base, struct mg_error *err)
 {
     struct mg_batch *batch = s->batch;
     for (uint64_t seq = batch->first_seq; seq <= batch->last_seq; seq++) {
@@ -329,7 +342,7 @@ static mg_status each_commit(struct sequencing *s, uint64_t *fork_base, int64_t 
             return mg_fail(err, MG_BAD_BYTES, "a batch is damaged");
         mg_status status;
         if (seq > s->known) {
-            status = sequence_one(s, &commit, mg_receipt_refuses(&batch->receipt, seq), hub_time, err);
+            status = sequence_one(s, &commit, mg_receipt_refuses(&batch->receipt, seq), err);
             if (status != MG_OK) return status;
             continue;
         }
@@ -376,48 +389,86 @@ static mg_status write_receipts(struct mg_conn *conn, uint32_t author, uint64_t 
     return status;
 }
 
-/* Every receipt that we gave the batch in histories that were lost, the newest last. */
-static void put_earlier(const struct sequencing *s, const struct mg_receipt *newest, struct mg_buf *out)
+/* What is left of the batch after the commits that were known, with the receipt that it will get. */
+static mg_status prepare_kept(struct sequencing *s, struct mg_error *err)
 {
-    struct mg_receipt kept[MG_NUMBERS_MAX];
-    struct mg_mp_reader in;
-    uint32_t count = 0;
-    mg_mp_read(&in, s->batch->earlier.data, s->batch->earlier.len);
-    for (uint32_t i = mg_mp_get_array(&in, MG_NUMBERS_MAX); i > 0 && in.error == NULL; i--) {
-        struct mg_receipt receipt;
-        mg_receipt_read(&in, &receipt);
-        bool ours = in.error == NULL && mg_receipt_signed(s->batch, &receipt, s->store->id.hub_sign);
-        if (ours && count < MG_NUMBERS_MAX - 1) kept[count++] = receipt;
-    }
-    kept[count++] = *newest;
-    mg_mp_put_array(out, count);
-    for (uint32_t i = 0; i < count; i++) mg_receipt_write(out, &kept[i]);
+    const struct mg_receipt *old = &s->batch->receipt;
+    s->kept = *s->batch;
+    s->kept.first_seq = s->known + 1;
+    s->kept.receipt = (struct mg_receipt){.history = s->conn->lineage.histories[s->store->history_running].id,
+                                          .hub_time = old->history != 0 ? old->hub_time : hub_now(s->store)};
+    mg_status status = next_number(s->conn, &s->kept.receipt.first_n, err);
+    mg_buf_free(&s->also);
+    return status == MG_OK ? mg_lost_tell(s->conn, s->author, &s->kept, &s->also, err) : status;
 }
 
-/* What is left of the batch after the commits that were known: signed, kept. */
-static mg_status keep_batch(struct sequencing *s, int64_t hub_time, struct mg_error *err)
+/* Signed, kept. */
+static mg_status keep_batch(struct sequencing *s, struct mg_error *err)
 {
-    struct mg_batch kept = *s->batch;
-    struct mg_buf refused, earlier;
-    bool choose_again = false;
+    struct mg_buf refused;
     mg_buf_init(&refused, 64 * 1024);
-    mg_buf_init(&earlier, 64 * 1024);
     mg_mp_put_array(&refused, s->refused_count);
     mg_buf_put(&refused, s->refused.data, s->refused.len);
-    struct mg_receipt old = s->batch->receipt;
-    kept.first_seq = s->known + 1;
-    if (kept.first_seq < s->batch->first_seq) kept.first_seq = s->batch->first_seq;
-    if (old.history != 0) { /* numbered again: who had seen it under its old numbers has seen it still */
-        put_earlier(s, &old, &earlier);
-        kept.earlier = mg_buf_bytes(&earlier);
-    }
-    kept.receipt = (struct mg_receipt){.history = s->conn->lineage.histories[s->store->history_running].id, .first_n = s->first_n,
-                                       .hub_time = hub_time, .refused = mg_buf_bytes(&refused)};
-    mg_receipt_sign(&kept, &kept.receipt, s->store->id.sign_secret);
-    mg_status status = mg_batch_keep(s->store, s->conn, &kept, s->author, true, &choose_again, err);
+    s->kept.receipt.refused = mg_buf_bytes(&refused);
+    mg_receipt_sign(&s->kept, &s->kept.receipt, s->store->id.sign_secret);
+    mg_status status = mg_batch_keep_beside(s->conn, &s->kept, s->author, true, err);
     mg_buf_free(&refused);
-    mg_buf_free(&earlier);
     return status;
+}
+
+/* A batch that has its number gets another, and a receipt that says more; every reader is sent it again. */
+static mg_status number_again(struct mg_store *store, const struct mg_batch_row *row, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    struct mg_batch again = row->batch;
+    struct mg_also had = {row->batch.receipt.history, row->batch.first_seq, row->batch.last_seq, row->batch.receipt.first_n};
+    size_t known = row->batch.receipt.also.len;
+    struct mg_buf also;
+    mg_status status = mg_lost_tell(conn, row->author, &again, &also, err);
+    if (status == MG_OK && again.receipt.also.len > known) {
+        again.receipt.history = conn->lineage.histories[store->history_running].id;
+        status = next_number(conn, &again.receipt.first_n, err);
+        mg_also_add(&again, had, &also);
+        mg_receipt_sign(&again, &again.receipt, store->id.sign_secret);
+        if (status == MG_OK) status = mg_batch_keep_beside(conn, &again, row->author, row->complete, err);
+    }
+    mg_buf_free(&also);
+    return status;
+}
+
+/* What was learned of commits that had their numbers in the present history before. */
+static mg_status number_known_again(struct mg_store *store, uint32_t author, uint64_t first, uint64_t last, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    int64_t until = 0;
+    mg_status status;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_BATCH_LAST);
+    if (mg_step(conn, stmt, &status, err) > 0) until = sqlite3_column_int64(stmt, 0);
+    sqlite3_reset(stmt);
+    for (int64_t after = 0; status == MG_OK && after < until;) {
+        struct mg_batch_row row;
+        stmt = mg_sql(conn, MG_SQL_BATCH_NEWEST_OVER);
+        sqlite3_bind_int64(stmt, 1, author);
+        sqlite3_bind_int64(stmt, 2, (int64_t)first);
+        sqlite3_bind_int64(stmt, 3, (int64_t)last);
+        sqlite3_bind_int64(stmt, 4, after);
+        if (mg_step(conn, stmt, &status, err) <= 0) break;
+        status = mg_batch_row_read(conn, stmt, &row, err);
+        after = row.b;
+        if (status == MG_OK && after <= until) status = number_again(store, &row, err);
+        sqlite3_reset(stmt);
+    }
+    return status;
+}
+
+/* Rows that are merged otherwise now, and the dossiers that this moves. */
+static mg_status settle(struct mg_store *store, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    mg_status status = mg_choose_again(store, conn, err);
+    if (status == MG_OK) status = mg_repair(store, conn, err);
+    if (status == MG_OK) status = mg_routes_of_moves(conn, err);
+    return status == MG_OK ? number_routes(conn, err) : status;
 }
 
 /* What a node pushed it need not be sent. */
@@ -445,70 +496,94 @@ static mg_status own_past_known(struct sequencing *s, struct mg_error *err)
 
 static mg_status sequence_own(struct mg_store *store, struct mg_error *err);
 
+/* The batch as bytes; who signed it; what may be believed of it. */
+static mg_status open_batch(struct mg_store *store, const struct mg_peer *peer, struct mg_bytes bytes, bool refill, struct mg_batch *batch,
+                            struct mg_registered *by, bool *found, struct mg_error *err)
+{
+    struct mg_mp_reader in;
+    mg_mp_read(&in, bytes.data, bytes.len);
+    mg_batch_read(&in, batch);
+    bool whole = in.error == NULL && batch->commit_count == batch->last_seq - batch->first_seq + 1;
+    if (!mg_mp_done(&in) || (!whole && !(refill && batch->commit_count == 0)))
+        return mg_fail(err, MG_BAD_BYTES, "a batch is damaged: %s", in.error != NULL ? in.error : "commits are missing");
+    if (!refill && memcmp(batch->node, peer->node, MG_ID_LEN) != 0)
+        return mg_fail(err, MG_BAD_BYTES, "%s sent commits in another node's name", peer->name);
+    mg_status status = mg_registry_get(store, &store->remote, batch->node, by, found, err);
+    if (status != MG_OK) return status;
+    if (!*found && refill) return MG_OK; /* it enrolled in the history that was lost, and has to enrol again */
+    if (!*found || !mg_batch_signed(batch, by->sign_key))
+        return mg_fail(err, MG_BAD_BYTES, "a batch of %s carries a wrong signature", *found ? by->name : peer->name);
+    if (batch->receipt.history != 0 && !mg_receipt_signed(batch, &batch->receipt, store->id.hub_sign))
+        return mg_fail(err, MG_BAD_BYTES, "a batch of %s carries a receipt that this hub did not sign", by->name);
+    if (refill && batch->receipt.history == 0) return mg_fail(err, MG_BAD_BYTES, "%s gave back commits without a receipt", peer->name);
+    return MG_OK;
+}
+
+/* Numbers and merges what is new of the batch. *TAKEN false: a refill that comes before what it rests on. */
+static mg_status take_batch(struct sequencing *s, bool refill, bool *taken, uint64_t *fork_base, struct mg_error *err)
+{
+    mg_status status = refill ? mg_apply_save(s->store, err) : MG_OK;
+    *taken = true;
+    bool new_commits = s->batch->last_seq > s->known;
+    if (status == MG_OK && new_commits) status = prepare_kept(s, err);
+    if (status == MG_OK) status = each_commit(s, fork_base, err);
+    if (status == MG_OK && *fork_base == UINT64_MAX && new_commits) {
+        status = check_heads(s, err);
+        if (status == MG_BAD_BYTES && refill) { /* what comes before it in its chain is missing here */
+            *taken = false;
+            return mg_apply_undo(s->store, err);
+        }
+        if (status == MG_OK) status = keep_batch(s, err);
+        if (status == MG_OK) status = number_routes(s->conn, err);
+    }
+    if (status == MG_OK && refill) status = mg_apply_release(s->store, err);
+    return status;
+}
+
+static mg_status sequence(struct sequencing *s, struct mg_peer *peer, bool refill, struct mg_buf *receipt, uint64_t *fork_base, struct mg_error *err)
+{
+    struct mg_batch *batch = s->batch;
+    bool news, taken = false;
+    mg_status status = mg_lost_learn(s->store, s->conn, batch, s->author, &news, err);
+    if (status == MG_OK) status = mg_author_last(s->conn, s->author, &s->known, err);
+    /* Of its own past the hub is given what each reader has: with holes. */
+    if (status == MG_OK && refill && s->by->hub) status = own_past_known(s, err);
+    if (status != MG_OK) return status;
+    bool gap = batch->first_seq > s->known + 1;
+    if (gap && !refill) return mg_fail(err, MG_BAD_BYTES, "commits of %s are missing before the ones it sent", s->by->name);
+    if (!gap && s->known < batch->first_seq) s->known = batch->first_seq - 1;
+    /* After a gap: its author will give it back itself. Without commits: only its numbers are told. */
+    if (!gap && batch->commit_count > 0) status = take_batch(s, refill, &taken, fork_base, err);
+    bool held = taken && *fork_base == UINT64_MAX;
+    if (status == MG_OK && news) status = number_known_again(s->store, s->author, batch->first_seq, batch->last_seq, err);
+    if (status == MG_OK && held && !refill) note_held(peer, batch);
+    if (status == MG_OK && held) status = write_receipts(s->conn, s->author, batch->first_seq, batch->last_seq, receipt, err);
+    else if (status == MG_OK && *fork_base == UINT64_MAX) mg_mp_put_array(receipt, 0);
+    if (status == MG_OK) status = settle(s->store, err);
+    struct mg_mark now = {s->store->history_running, INT64_MAX}, none = {0, 0};
+    return status == MG_OK ? mg_tails_keep(s->conn, now, none, err) : status;
+}
+
 mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct mg_bytes bytes, bool refill, struct mg_buf *receipt,
                           uint64_t *fork_base, struct mg_error *err)
 {
-    struct mg_conn *conn = &store->remote;
-    struct mg_mp_reader in;
     struct mg_batch batch;
     struct mg_registered by;
     bool found;
     *fork_base = UINT64_MAX;
     mg_assert(store->history_running != 0);
     mg_status status = sequence_own(store, err);
+    if (status == MG_OK) status = open_batch(store, peer, bytes, refill, &batch, &by, &found, err);
     if (status != MG_OK) return status;
-    mg_mp_read(&in, bytes.data, bytes.len);
-    mg_batch_read(&in, &batch);
-    if (!mg_mp_done(&in) || batch.commit_count != batch.last_seq - batch.first_seq + 1)
-        return mg_fail(err, MG_BAD_BYTES, "a batch is damaged: %s", in.error != NULL ? in.error : "commits are missing");
-    if (!refill && memcmp(batch.node, peer->node, MG_ID_LEN) != 0)
-        return mg_fail(err, MG_BAD_BYTES, "%s sent commits in another node's name", peer->name);
-    status = mg_registry_get(store, conn, batch.node, &by, &found, err);
-    if (status != MG_OK) return status;
-    if (!found && refill) { /* it enrolled in the history that was lost, and has to enrol again */
+    if (!found) {
         mg_mp_put_array(receipt, 0);
         return MG_OK;
     }
-    if (!found || !mg_batch_signed(&batch, by.sign_key)) return mg_fail(err, MG_BAD_BYTES, "a batch of %s carries a wrong signature", found ? by.name : peer->name);
-    if (batch.receipt.history != 0 && !mg_receipt_signed(&batch, &batch.receipt, store->id.hub_sign))
-        return mg_fail(err, MG_BAD_BYTES, "a batch of %s carries a receipt that this hub did not sign", by.name);
-    if (refill && batch.receipt.history == 0) return mg_fail(err, MG_BAD_BYTES, "%s gave back commits without a receipt", peer->name);
-    struct sequencing s = {.store = store, .conn = conn, .by = &by, .batch = &batch};
-    status = mg_author_find(conn, batch.node, batch.incarnation, &s.author, err);
-    if (status == MG_OK) status = mg_author_last(conn, s.author, &s.known, err);
-    if (status == MG_OK) status = next_number(conn, &s.first_n, err);
-    if (status != MG_OK) return status;
-    if (refill && by.hub) { /* of its own past the hub is given what each reader has: with holes */
-        status = own_past_known(&s, err);
-        if (status != MG_OK) return status;
-    }
-    if (batch.first_seq > s.known + 1) {
-        if (refill) { /* a part is missing before it: its author will give it back itself */
-            mg_mp_put_array(receipt, 0);
-            return MG_OK;
-        }
-        return mg_fail(err, MG_BAD_BYTES, "commits of %s are missing before the ones it sent", by.name);
-    }
-    uint64_t known = s.known;
-    if (s.known < batch.first_seq) s.known = batch.first_seq - 1;
-    int64_t hub_time = batch.receipt.history != 0 ? batch.receipt.hub_time : hub_now(store);
+    struct sequencing s = {.store = store, .conn = &store->remote, .by = &by, .batch = &batch};
     mg_buf_init(&s.refused, 64 * 1024);
-    if (refill) status = mg_apply_save(store, err);
-    if (status == MG_OK) status = each_commit(&s, fork_base, hub_time, err);
-    if (status == MG_OK && *fork_base == UINT64_MAX && batch.last_seq > known) {
-        status = check_heads(&s, err);
-        if (status == MG_BAD_BYTES && refill) { /* what comes before it in its chain is missing here */
-            mg_buf_free(&s.refused);
-            mg_mp_put_array(receipt, 0);
-            return mg_apply_undo(store, err);
-        }
-        if (status == MG_OK) status = keep_batch(&s, hub_time, err);
-        if (status == MG_OK) status = number_routes(conn, err);
-    }
-    if (status == MG_OK && refill) status = mg_apply_release(store, err);
-    if (status == MG_OK && *fork_base == UINT64_MAX && !refill) note_held(peer, &batch);
-    if (status == MG_OK && *fork_base == UINT64_MAX) status = write_receipts(conn, s.author, batch.first_seq, batch.last_seq, receipt, err);
-    if (status == MG_OK) status = mg_repair(store, conn, err);
+    status = mg_author_find(s.conn, batch.node, batch.incarnation, &s.author, err);
+    if (status == MG_OK) status = sequence(&s, peer, refill, receipt, fork_base, err);
+    mg_buf_free(&s.also);
     mg_buf_free(&s.refused);
     return status;
 }
@@ -531,12 +606,13 @@ static mg_status sequence_own(struct mg_store *store, struct mg_error *err)
         mg_buf_init(&s.refused, 16);
         status = mg_own_batch(store, conn, author, acked, MG_BATCH_RAW_MAX, &bytes, &heads, &batch, err);
         if (status == MG_OK && batch.last_seq == acked) status = mg_fail(err, MG_STORAGE, "the hub's own log has a hole; restore a backup");
-        if (status == MG_OK) status = next_number(conn, &s.first_n, err);
-        if (status == MG_OK) status = keep_batch(&s, hub_now(store), err);
+        if (status == MG_OK) status = prepare_kept(&s, err);
+        if (status == MG_OK) status = keep_batch(&s, err);
         if (status == MG_OK) status = number_routes(conn, err);
         acked = batch.last_seq;
         mg_buf_free(&bytes);
         mg_buf_free(&heads);
+        mg_buf_free(&s.also);
         mg_buf_free(&s.refused);
     }
     return status;
@@ -649,6 +725,7 @@ mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struc
     mg_status status = sequence_own(store, err);
     if (status == MG_OK) status = mg_rules_on_day(store, conn, mg_date_of_ms(welcome->hub_time), err);
     for (int i = 0; status == MG_OK && i < lineage_count; i++) status = mg_history_learn(conn, &lineage[i], err);
+    if (status == MG_OK) status = settle(store, err);
     if (status == MG_OK) status = mg_author_find(conn, peer->node, hello->incarnation, &author, err);
     if (status == MG_OK) status = mg_author_last(conn, author, &welcome->known_seq, err);
     if (status != MG_OK) return status;
@@ -670,7 +747,7 @@ mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struc
         return MG_OK;
     }
     list_histories(store, conn, met == cursor.history ? met : 0, histories, welcome);
-    return MG_OK;
+    return welcome->refill ? mg_meta_set_int(conn, "given_back", 1, err) : MG_OK;
 }
 
 /* --- chunks --- */
@@ -733,7 +810,7 @@ static mg_status put_batch(struct outgoing *out, const struct mg_batch_row *row,
     struct mg_buf commits;
     uint32_t sent = 0;
     /* Its own come back to a node when another gave them back for it: they have new numbers. */
-    bool renumbered = row->batch.earlier.len > 1;
+    bool renumbered = row->batch.receipt.also.len > 1;
     bool own = memcmp(row->batch.node, out->peer->node, MG_ID_LEN) == 0 && row->batch.incarnation == out->peer->incarnation &&
                row->batch.last_seq <= out->peer->held_seq && !renumbered;
     if (own) return MG_OK;

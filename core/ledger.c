@@ -18,6 +18,12 @@ struct mg_stub_map {
     size_t room, count;
     struct mg_stub **blocks;
     size_t block_count, used_in_block;
+    struct marks *marks; /* what does not fit into a stub */
+};
+
+struct marks {
+    struct marks *next;
+    struct mg_mark list[];
 };
 
 static void stubs_drop(struct mg_conn *conn)
@@ -27,6 +33,10 @@ static void stubs_drop(struct mg_conn *conn)
     for (size_t i = 0; i < map->block_count; i++) free(map->blocks[i]);
     free(map->blocks);
     free(map->slots);
+    for (struct marks *marks = map->marks, *next; marks != NULL; marks = next) {
+        next = marks->next;
+        free(marks);
+    }
     free(map);
     conn->stubs = NULL;
 }
@@ -51,6 +61,49 @@ static void stubs_grow(struct mg_stub_map *map)
     free(old);
 }
 
+/* A copy of MORE with room for one, which lives as long as the stubs. */
+static struct mg_mark *keep_marks(struct mg_stub_map *map, const struct mg_mark *more, size_t count)
+{
+    struct marks *marks = malloc(sizeof *marks + (count + 1) * sizeof marks->list[0]);
+    mg_assert(marks != NULL);
+    marks->next = map->marks;
+    map->marks = marks;
+    if (count > 0) memcpy(marks->list, more, count * sizeof marks->list[0]);
+    return marks->list;
+}
+
+static size_t beyond_few(uint8_t count)
+{
+    return count > MG_MARKS_FEW ? (size_t)count - MG_MARKS_FEW : 0;
+}
+
+static struct mg_stub own_marks(struct mg_stub_map *map, const struct mg_stub *stub)
+{
+    struct mg_stub own = *stub;
+    size_t seen = beyond_few(stub->seen_count), numbers = beyond_few(stub->number_count);
+    own.more_seen = seen > 0 ? keep_marks(map, stub->more_seen, seen) : NULL;
+    own.more_numbers = numbers > 0 ? keep_marks(map, stub->more_numbers, numbers) : NULL;
+    return own;
+}
+
+bool mg_stub_number_add(struct mg_conn *conn, struct mg_stub *stub, struct mg_mark number)
+{
+    for (int i = 0; i < stub->number_count; i++) {
+        struct mg_mark known = mg_stub_number(stub, i);
+        if (known.history == number.history && known.n == number.n) return false;
+    }
+    if (stub->number_count == MG_NUMBERS_MAX) return false;
+    if (stub->number_count < MG_MARKS_FEW) stub->numbers[stub->number_count] = number;
+    else {
+        size_t more = beyond_few(stub->number_count);
+        struct mg_mark *list = keep_marks(conn->stubs, stub->more_numbers, more);
+        list[more] = number;
+        stub->more_numbers = list;
+    }
+    stub->number_count++;
+    return true;
+}
+
 struct mg_stub *mg_stub_add(struct mg_conn *conn, const struct mg_stub *stub)
 {
     if (conn->stubs == NULL) conn->stubs = calloc(1, sizeof *conn->stubs);
@@ -59,7 +112,7 @@ struct mg_stub *mg_stub_add(struct mg_conn *conn, const struct mg_stub *stub)
     if (map->count * 2 >= map->room) stubs_grow(map);
     size_t at = slot_of(map, stub->ord);
     if (map->slots[at] != NULL) {
-        *map->slots[at] = *stub;
+        *map->slots[at] = own_marks(map, stub);
         return map->slots[at];
     }
     if (map->block_count == 0 || map->used_in_block == STUBS_PER_BLOCK) {
@@ -72,20 +125,34 @@ struct mg_stub *mg_stub_add(struct mg_conn *conn, const struct mg_stub *stub)
         map->used_in_block = 0;
     }
     struct mg_stub *kept = &map->blocks[map->block_count - 1][map->used_in_block++];
-    *kept = *stub;
+    *kept = own_marks(map, stub);
     map->slots[at] = kept;
     map->count++;
     return kept;
 }
 
-/* seen_more: further positions as pairs of big-endian (history u32, n u64). */
-static void read_more_seen(struct mg_stub *stub, const uint8_t *more, int len)
+void mg_mark_put(uint8_t bytes[MG_MARK_LEN], struct mg_mark mark)
 {
-    for (int at = 0; at + 12 <= len && stub->seen_count < MG_SEEN_MAX; at += 12) {
-        struct mg_mark mark = {0, 0};
-        for (int i = 0; i < 4; i++) mark.history = mark.history << 8 | more[at + i];
-        for (int i = 4; i < 12; i++) mark.n = mark.n << 8 | more[at + i];
-        stub->seen[stub->seen_count++] = mark;
+    for (int i = 0; i < 4; i++) bytes[i] = (uint8_t)(mark.history >> (24 - 8 * i));
+    for (int i = 0; i < 8; i++) bytes[4 + i] = (uint8_t)(mark.n >> (56 - 8 * i));
+}
+
+struct mg_mark mg_mark_get(const uint8_t bytes[MG_MARK_LEN])
+{
+    struct mg_mark mark = {0, 0};
+    for (int i = 0; i < 4; i++) mark.history = mark.history << 8 | bytes[i];
+    for (int i = 4; i < 12; i++) mark.n = mark.n << 8 | bytes[i];
+    return mark;
+}
+
+/* seen_more: the positions after the first. MORE: room for those that do not fit into the stub. */
+static void read_more_seen(struct mg_stub *stub, const uint8_t *bytes, int len, struct mg_mark more[MG_SEEN_MAX])
+{
+    stub->more_seen = more;
+    for (int at = 0; at + MG_MARK_LEN <= len && stub->seen_count < MG_SEEN_MAX; at += MG_MARK_LEN) {
+        int i = stub->seen_count++;
+        if (i < MG_MARKS_FEW) stub->seen[i] = mg_mark_get(bytes + at);
+        else more[i - MG_MARKS_FEW] = mg_mark_get(bytes + at);
     }
 }
 
@@ -96,8 +163,7 @@ static mg_status read_numbers(struct mg_conn *conn, struct mg_stub *stub, struct
     mg_status status;
     while (mg_step(conn, stmt, &status, err) > 0) {
         struct mg_mark mark = {(uint32_t)sqlite3_column_int64(stmt, 0), (uint64_t)sqlite3_column_int64(stmt, 1)};
-        bool known = stub->number_count > 0 && stub->numbers[0].history == mark.history && stub->numbers[0].n == mark.n;
-        if (!known && stub->number_count < MG_NUMBERS_MAX) stub->numbers[stub->number_count++] = mark;
+        mg_stub_number_add(conn, stub, mark);
     }
     return status;
 }
@@ -121,11 +187,11 @@ mg_status mg_stub_get(struct mg_conn *conn, int64_t ord, struct mg_stub **found,
         stub.numbers[stub.number_count++] = (struct mg_mark){(uint32_t)sqlite3_column_int64(stmt, 4), (uint64_t)sqlite3_column_int64(stmt, 5)};
     if (sqlite3_column_type(stmt, 7) != SQLITE_NULL)
         stub.seen[stub.seen_count++] = (struct mg_mark){(uint32_t)sqlite3_column_int64(stmt, 6), (uint64_t)sqlite3_column_int64(stmt, 7)};
-    read_more_seen(&stub, sqlite3_column_blob(stmt, 8), sqlite3_column_bytes(stmt, 8));
+    struct mg_mark more[MG_SEEN_MAX];
+    read_more_seen(&stub, sqlite3_column_blob(stmt, 8), sqlite3_column_bytes(stmt, 8), more);
     sqlite3_reset(stmt);
-    status = read_numbers(conn, &stub, err);
-    if (status == MG_OK) *found = mg_stub_add(conn, &stub);
-    return status;
+    *found = mg_stub_add(conn, &stub);
+    return read_numbers(conn, *found, err);
 }
 
 static void *grown(void *array, uint32_t count, uint32_t *room, size_t size)
@@ -241,6 +307,8 @@ mg_status mg_ledger_refresh(struct mg_conn *conn, struct mg_error *err)
     sqlite3_reset(stmt);
     mg_homes_forget(conn);
     conn->move_count = 0;
+    conn->heard_count = 0;
+    conn->choose_again = false;
     bool full = conn->stubs != NULL && conn->stubs->count > STUBS_KEPT_MAX;
     if (version == conn->data_version && conn->scopes != NULL) {
         if (full) stubs_drop(conn);
@@ -347,6 +415,7 @@ mg_status mg_history_learn(struct mg_conn *conn, const struct mg_history *histor
     struct mg_ancestor *at = &conn->lineage.histories[h];
     if (at->parent == parent && at->fork == history->fork) return MG_OK;
     if (at->parent != 0) return mg_fail(err, MG_BAD_BYTES, "a history is said to continue two others");
+    if (h != conn->lineage.history_count - 1) conn->choose_again = true; /* it was only a name, and now it covers what came before it */
     /* A parent that itself leads back here would make an endless walk. */
     for (uint32_t up = parent; up != 0; up = conn->lineage.histories[up].parent)
         if (up == h) return mg_fail(err, MG_BAD_BYTES, "a history is said to continue itself");

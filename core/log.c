@@ -10,22 +10,25 @@
 
 /* Positions as local marks. The first has columns of its own, further ones are rare (seen_more). */
 static mg_status bind_seen(struct mg_conn *conn, sqlite3_stmt *stmt, int at, const struct mg_commit *commit,
-                           struct mg_stub *stub, uint8_t *more, struct mg_error *err)
+                           struct mg_stub *stub, uint8_t *more, struct mg_mark *beyond, struct mg_error *err)
 {
     size_t len = 0;
+    stub->more_seen = beyond;
     for (int i = 0; i < commit->seen_count; i++) {
         uint32_t history;
         mg_status status = mg_history_find(conn, commit->seen[i].history, &history, err);
         if (status != MG_OK) return status;
         struct mg_mark mark = {history, commit->seen[i].n};
-        stub->seen[stub->seen_count++] = mark;
+        if (i < MG_MARKS_FEW) stub->seen[i] = mark;
+        else beyond[i - MG_MARKS_FEW] = mark;
+        stub->seen_count++;
         if (i == 0) {
             sqlite3_bind_int64(stmt, at, mark.history);
             sqlite3_bind_int64(stmt, at + 1, (int64_t)mark.n);
             continue;
         }
-        for (int k = 0; k < 4; k++) more[len++] = (uint8_t)(mark.history >> (24 - 8 * k));
-        for (int k = 0; k < 8; k++) more[len++] = (uint8_t)(mark.n >> (56 - 8 * k));
+        mg_mark_put(more + len, mark);
+        len += MG_MARK_LEN;
     }
     if (commit->seen_count == 0) {
         sqlite3_bind_null(stmt, at);
@@ -46,14 +49,15 @@ mg_status mg_log_append(struct mg_conn *conn, const struct mg_log_record *record
 {
     const struct mg_commit *commit = record->commit;
     struct mg_stub stub = {.author = record->author, .seq = commit->seq, .hlc = commit->hlc, .hub_time = record->hub_time};
-    uint8_t more[12 * MG_SEEN_MAX];
+    uint8_t more[MG_MARK_LEN * MG_SEEN_MAX];
+    struct mg_mark beyond[MG_SEEN_MAX];
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_COMMIT_ADD);
     sqlite3_bind_int64(stmt, 1, record->author);
     sqlite3_bind_int64(stmt, 2, (int64_t)commit->seq);
     if (record->scope != 0) sqlite3_bind_int64(stmt, 3, record->scope);
     else sqlite3_bind_null(stmt, 3);
     sqlite3_bind_int64(stmt, 4, (int64_t)commit->hlc);
-    mg_status status = bind_seen(conn, stmt, 5, commit, &stub, more, err);
+    mg_status status = bind_seen(conn, stmt, 5, commit, &stub, more, beyond, err);
     if (status != MG_OK) return status;
     if (record->number.n > 0) {
         sqlite3_bind_int64(stmt, 8, record->number.history);
@@ -77,6 +81,7 @@ mg_status mg_log_append(struct mg_conn *conn, const struct mg_log_record *record
     if (status != MG_OK) return status;
     stub.ord = sqlite3_last_insert_rowid(conn->db);
     *out = mg_stub_add(conn, &stub);
+    mg_heard(conn, *out);
     if (commit->has_base) status = mg_author_continue(conn, record->author, commit->base_incarnation, commit->base_seq, err);
     return status;
 }

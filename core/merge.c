@@ -177,6 +177,20 @@ void mg_row_choose(struct mg_row *row, const struct mg_lineage *lineage, int cel
     }
 }
 
+/* What had gone stays gone: a write that was seen is seen still when more is known. */
+void mg_row_settle(struct mg_row *row, const struct mg_lineage *lineage)
+{
+    struct mg_row old = *row;
+    row->siblings = NULL;
+    row->deletes = NULL;
+    row->sibling_count = row->sibling_room = row->delete_count = row->delete_room = 0;
+    for (int i = 0; i < old.sibling_count; i++)
+        mg_row_write(row, lineage, old.siblings[i].cell, old.siblings[i].by, old.siblings[i].value);
+    for (int i = 0; i < row->sibling_count; i++) mg_row_choose(row, lineage, row->siblings[i].cell);
+    for (int i = 0; i < old.delete_count; i++) mg_row_delete(row, lineage, old.deletes[i]);
+    mg_row_free(&old);
+}
+
 static bool is_deleted_write(const struct mg_row *row, const struct mg_lineage *lineage, const struct mg_stub *by)
 {
     for (int i = 0; i < row->delete_count; i++)
@@ -198,9 +212,18 @@ bool mg_row_alive(const struct mg_row *row, const struct mg_lineage *lineage)
     return false;
 }
 
-bool mg_row_visible(const struct mg_row *row, const struct mg_lineage *lineage)
+/* A `keep` tells of the row's presence too, and a restored hub may be given it before the insertion. */
+static bool is_whole(const struct mg_row *row)
 {
     if (row->by[MG_PRESENCE] == NULL) return false;
+    for (int i = 0; i < row->table->column_count; i++)
+        if (row->table->columns[i].required && row->by[i] == NULL) return false;
+    return true;
+}
+
+bool mg_row_visible(const struct mg_row *row, const struct mg_lineage *lineage)
+{
+    if (!is_whole(row)) return false;
     return row->held || mg_row_alive(row, lineage);
 }
 

@@ -13,7 +13,7 @@
  * The row is alive when some write of any cell was seen by no deletion, so an edit
  * beside a deletion revives the row whole; the deletion stays on record, and on the
  * work-list, until somebody says keep or delete again. It is visible when alive and
- * its insertion is known, or when a visible row refers to it (HELD, see repair.c).
+ * its insertion is known (its presence and every required column), or when a visible row refers to it (HELD, see repair.c).
  *
  * Because seen-by is transitive, the sets do not depend on the order of arrival: they
  * are the greatest elements of all writes. [tests/laws]
@@ -73,6 +73,9 @@ void mg_row_delete(struct mg_row *row, const struct mg_lineage *lineage, const s
 
 /* Chooses the shown write of CELL again: policy, then effective time, then dot. */
 void mg_row_choose(struct mg_row *row, const struct mg_lineage *lineage, int cell);
+
+/* More is known of who had seen what, or when: the row as if its writes and deletions came again. */
+void mg_row_settle(struct mg_row *row, const struct mg_lineage *lineage);
 
 bool mg_row_alive(const struct mg_row *row, const struct mg_lineage *lineage);
 bool mg_row_visible(const struct mg_row *row, const struct mg_lineage *lineage);

@@ -215,6 +215,8 @@ mg_status mg_replica_welcome(struct mg_store *store, const struct mg_welcome *we
     *forked = false;
     mg_status status = MG_OK;
     for (int i = 0; status == MG_OK && i < welcome->history_count; i++) status = mg_history_learn(conn, &welcome->histories[i], err);
+    if (status == MG_OK) status = mg_choose_again(store, conn, err);
+    if (status == MG_OK) status = mg_repair(store, conn, err);
     if (status == MG_OK) status = self_author(store, conn, &author, err);
     if (status == MG_OK) status = mg_author_last(conn, author, &last, err);
     if (status == MG_OK) status = mg_author_acked(conn, author, &acked, err);
@@ -243,18 +245,15 @@ mg_status mg_replica_welcome(struct mg_store *store, const struct mg_welcome *we
 /* --- pushing --- */
 
 /* A batch that has a receipt goes again as it went first, receipt and all: a restored hub wants it. */
-static mg_status write_kept(struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_buf *out, uint64_t *last, struct mg_error *err)
+static mg_status write_kept(struct mg_conn *conn, const struct mg_batch_row *row, struct mg_buf *out, struct mg_error *err)
 {
-    struct mg_batch_row row;
     struct mg_buf commits;
     uint32_t count;
-    mg_status status = mg_batch_row_read(conn, stmt, &row, err);
     mg_buf_init(&commits, 2 * MG_CHUNK_RAW_MAX);
-    if (status == MG_OK) status = mg_log_write(conn, row.author, row.batch.first_seq, row.batch.last_seq, NULL, NULL, &commits, &count, err);
+    mg_status status = mg_log_write(conn, row->author, row->batch.first_seq, row->batch.last_seq, NULL, NULL, &commits, &count, err);
     if (status == MG_OK) {
-        mg_batch_write_head(out, &row.batch, count);
+        mg_batch_write_head(out, &row->batch, count);
         mg_buf_put(out, commits.data, commits.len);
-        *last = row.batch.last_seq;
     }
     mg_buf_free(&commits);
     return status;
@@ -276,7 +275,10 @@ mg_status mg_replica_batch(struct mg_store *store, uint64_t after, size_t max_by
         sqlite3_bind_int64(stmt, 1, author);
         sqlite3_bind_int64(stmt, 2, (int64_t)after + 1);
         if (mg_step(conn, stmt, &status, err) > 0) {
-            status = write_kept(conn, stmt, out, last, err);
+            struct mg_batch_row row;
+            status = mg_batch_row_read(conn, stmt, &row, err);
+            if (status == MG_OK) status = write_kept(conn, &row, out, err);
+            if (status == MG_OK) *last = row.batch.last_seq;
             sqlite3_reset(stmt);
             return status;
         }
@@ -308,13 +310,14 @@ mg_status mg_replica_refill(struct mg_store *store, uint64_t *position, size_t m
     bool sent = false;
     while (status == MG_OK && !sent && mg_step(conn, stmt, &status, err) > 0) {
         struct mg_batch_row row;
-        uint64_t last;
         status = mg_batch_row_read(conn, stmt, &row, err);
         if (status != MG_OK) break;
         *position = (uint64_t)row.b;
         struct mg_mark number = {row.history, row.last_n};
-        if (row.author == author || (newest != 0 && mg_covers(&conn->lineage, reached, number))) continue;
-        status = write_kept(conn, stmt, out, &last, err);
+        if (newest != 0 && mg_covers(&conn->lineage, reached, number)) continue;
+        /* [P 6.3] Commits that are pushed anyway, or that are not all here: what numbers they had. */
+        if (row.author == author || !row.complete) mg_batch_write_head(out, &row.batch, 0);
+        else status = write_kept(conn, &row, out, err);
         sent = true;
     }
     sqlite3_reset(stmt);
@@ -323,7 +326,7 @@ mg_status mg_replica_refill(struct mg_store *store, uint64_t *position, size_t m
 }
 
 /* [P 4.3] receipts = [[node, incarnation, first_seq, last_seq, heads, receipt], ...] */
-static mg_status take_receipt(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, bool *choose_again, struct mg_error *err)
+static mg_status take_receipt(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, struct mg_error *err)
 {
     struct mg_batch batch;
     memset(&batch, 0, sizeof batch);
@@ -345,7 +348,7 @@ static mg_status take_receipt(struct mg_store *store, struct mg_conn *conn, stru
     if (status == MG_OK) status = mg_author_last(conn, author, &last, err);
     if (status != MG_OK || last < batch.last_seq) return status; /* of commits that we lost: the hub sends them */
     mg_batch_sign(&batch, store->id.sign_secret); /* deterministic: the signature that we sent */
-    return mg_batch_keep(store, conn, &batch, author, true, choose_again, err);
+    return mg_batch_keep(conn, &batch, author, true, err);
 }
 
 static mg_status fork_when_acked(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
@@ -365,13 +368,13 @@ mg_status mg_replica_receipt(struct mg_store *store, struct mg_bytes receipt, st
 {
     struct mg_conn *conn = &store->remote;
     struct mg_mp_reader in;
-    bool choose_again = false;
     mg_mp_read(&in, receipt.data, receipt.len);
     uint32_t count = mg_mp_get_array(&in, 4096);
     mg_status status = MG_OK;
-    for (uint32_t i = 0; status == MG_OK && i < count; i++) status = take_receipt(store, conn, &in, &choose_again, err);
+    for (uint32_t i = 0; status == MG_OK && i < count; i++) status = take_receipt(store, conn, &in, err);
     if (status == MG_OK && !mg_mp_done(&in)) status = mg_fail(err, MG_BAD_BYTES, "a receipt is damaged");
-    if (status == MG_OK && choose_again) status = mg_choose_again(store, conn, err);
+    if (status == MG_OK) status = mg_choose_again(store, conn, err);
+    if (status == MG_OK) status = mg_repair(store, conn, err);
     return status == MG_OK ? fork_when_acked(store, conn, err) : status;
 }
 
@@ -392,7 +395,7 @@ static mg_status check_heads(struct mg_store *store, struct mg_conn *conn, const
     return MG_OK;
 }
 
-static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, uint64_t *commits, bool *choose_again,
+static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, uint64_t *commits,
                             struct mg_error *err)
 {
     struct mg_batch batch;
@@ -423,7 +426,7 @@ static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct
     }
     if (status == MG_OK) status = check_heads(store, conn, &batch, author, err);
     if (status == MG_OK)
-        status = mg_batch_keep(store, conn, &batch, author, whole, choose_again, err);
+        status = mg_batch_keep(conn, &batch, author, whole, err);
     return status;
 }
 
@@ -449,15 +452,7 @@ static mg_status advance(struct mg_store *store, struct mg_conn *conn, const str
     mg_status status = mg_history_find(conn, to->history, &now.history, err);
     if (status == MG_OK) status = mg_cursor_get(conn, &old, err);
     if (status != MG_OK) return status;
-    if (old.n > 0 && !mg_covers(&conn->lineage, now, old)) {
-        uint8_t tails[12 * MG_SEEN_MAX];
-        size_t len;
-        status = mg_meta_bytes(conn, "tails", tails + 12, sizeof tails - 12, &len, err);
-        if (status == MG_OK && len > 12 * (MG_SEEN_MAX - 2)) len = 12 * (MG_SEEN_MAX - 2);
-        for (int i = 0; i < 4; i++) tails[i] = (uint8_t)(old.history >> (24 - 8 * i));
-        for (int i = 0; i < 8; i++) tails[4 + i] = (uint8_t)(old.n >> (56 - 8 * i));
-        if (status == MG_OK) status = mg_meta_set_bytes(conn, "tails", tails, len + 12, err);
-    }
+    status = mg_tails_keep(conn, now, old, err);
     return status == MG_OK ? mg_cursor_set(conn, now, err) : status;
 }
 
@@ -465,7 +460,6 @@ mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct
 {
     struct mg_conn *conn = &store->remote;
     struct mg_mp_reader in;
-    bool choose_again = false;
     *commits = 0;
     mg_mp_read(&in, chunk.data, chunk.len);
     mg_mp_expect_array(&in, 3);
@@ -479,13 +473,13 @@ mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct
         mg_mp_expect_array(&in, 2);
         uint64_t kind = mg_mp_get_uint(&in);
         if (in.error != NULL) break;
-        if (kind == ITEM_BATCH) status = take_batch(store, conn, &in, commits, &choose_again, err);
+        if (kind == ITEM_BATCH) status = take_batch(store, conn, &in, commits, err);
         else if (kind == ITEM_TRANSFER) status = mg_transfer_apply(store, conn, &in, err);
         else if (kind == ITEM_EVICT) status = take_evictions(store, conn, &in, err);
         else status = mg_fail(err, MG_BAD_BYTES, "a chunk holds something that this version does not know; install the hub's version");
     }
     if (status == MG_OK && !mg_mp_done(&in)) status = mg_fail(err, MG_BAD_BYTES, "a chunk is damaged");
-    if (status == MG_OK && choose_again) status = mg_choose_again(store, conn, err);
+    if (status == MG_OK) status = mg_choose_again(store, conn, err);
     if (status == MG_OK) status = advance(store, conn, cursor, err);
     if (status == MG_OK) status = mg_repair(store, conn, err);
     return status;

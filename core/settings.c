@@ -76,22 +76,73 @@ mg_status mg_numbered_get(struct mg_conn *conn, struct mg_mark *last, struct mg_
     return status;
 }
 
-/* The tails: how far this node had read histories that the hub has lost since (12 bytes each). */
+/* --- tails ---
+ *
+ * How far this node, or the author of something that it holds, had read histories that the hub has
+ * lost since. What is written here has seen all that, whatever of it the hub has been given back:
+ * without this, seen-by would not be transitive.
+ */
+
+enum { TAILS_MAX = MG_SEEN_MAX - 1 };
+
+/* MARK becomes the first, and those that it covers go; the oldest goes when there are too many. */
+static int add_mark(const struct mg_lineage *lineage, struct mg_mark *list, int count, int max, struct mg_mark mark)
+{
+    struct mg_mark kept[MG_SEEN_MAX];
+    int kept_count = 0;
+    for (int i = 0; i < count; i++) {
+        if (mg_covers(lineage, list[i], mark)) return count;
+        if (!mg_covers(lineage, mark, list[i]) && kept_count < max - 1) kept[kept_count++] = list[i];
+    }
+    list[0] = mark;
+    for (int i = 0; i < kept_count; i++) list[i + 1] = kept[i];
+    return kept_count + 1;
+}
+
+void mg_heard(struct mg_conn *conn, const struct mg_stub *stub)
+{
+    for (int i = 0; i < stub->seen_count; i++)
+        conn->heard_count = add_mark(&conn->lineage, conn->heard, conn->heard_count, MG_SEEN_MAX, mg_stub_seen(stub, i));
+}
+
+static mg_status read_tails(struct mg_conn *conn, struct mg_mark tails[TAILS_MAX], int *count, struct mg_error *err)
+{
+    uint8_t bytes[MG_MARK_LEN * TAILS_MAX];
+    size_t len;
+    *count = 0;
+    mg_status status = mg_meta_bytes(conn, "tails", bytes, sizeof bytes, &len, err);
+    for (size_t at = 0; status == MG_OK && at + MG_MARK_LEN <= len; at += MG_MARK_LEN) tails[(*count)++] = mg_mark_get(bytes + at);
+    return status;
+}
+
+mg_status mg_tails_keep(struct mg_conn *conn, struct mg_mark now, struct mg_mark mark, struct mg_error *err)
+{
+    struct mg_mark tails[TAILS_MAX];
+    uint8_t bytes[MG_MARK_LEN * TAILS_MAX];
+    int count;
+    bool changed = false;
+    mg_status status = read_tails(conn, tails, &count, err);
+    for (int i = conn->heard_count; status == MG_OK && i-- >= 0;) {
+        struct mg_mark at = i >= 0 ? conn->heard[i] : mark;
+        if (at.n == 0 || mg_covers(&conn->lineage, now, at)) continue;
+        count = add_mark(&conn->lineage, tails, count, TAILS_MAX, at);
+        changed = true;
+    }
+    conn->heard_count = 0;
+    if (status != MG_OK || !changed) return status;
+    for (int i = 0; i < count; i++) mg_mark_put(bytes + i * MG_MARK_LEN, tails[i]);
+    return mg_meta_set_bytes(conn, "tails", bytes, (size_t)count * MG_MARK_LEN, err);
+}
+
 mg_status mg_seen_now(struct mg_store *store, struct mg_conn *conn, struct mg_mark seen[MG_SEEN_MAX], uint8_t *count,
                       struct mg_error *err)
 {
-    uint8_t tails[12 * MG_SEEN_MAX];
-    size_t len;
+    int tails;
     *count = 0;
     mg_status status = store->id.hub ? mg_numbered_get(conn, &seen[0], err) : mg_cursor_get(conn, &seen[0], err);
     if (status != MG_OK) return status;
     if (seen[0].n > 0) *count = 1;
-    status = mg_meta_bytes(conn, "tails", tails, sizeof tails, &len, err);
-    for (size_t at = 0; status == MG_OK && at + 12 <= len && *count < MG_SEEN_MAX; at += 12) {
-        struct mg_mark mark = {0, 0};
-        for (int i = 0; i < 4; i++) mark.history = mark.history << 8 | tails[at + (size_t)i];
-        for (int i = 4; i < 12; i++) mark.n = mark.n << 8 | tails[at + (size_t)i];
-        seen[(*count)++] = mark;
-    }
+    status = read_tails(conn, seen + *count, &tails, err);
+    *count = (uint8_t)(*count + tails);
     return status;
 }

@@ -34,7 +34,7 @@
     X(COMMIT_FILL, "UPDATE mg_commit SET scope = ?2, flags = ?3, base_incarnation = ?4, base_seq = ?5, salt = ?6,"     \
                    " hash = ?7, body = ?8 WHERE ord = ?1")                                                             \
     X(COMMIT_RECEIVED, "UPDATE mg_commit SET history = ?2, n = ?3, hub_time = ?4, flags = ?5 WHERE ord = ?1")          \
-    X(COMMIT_BY_DOT, "SELECT ord, hash, history, n, hub_time, flags, scope FROM mg_commit WHERE author = ?1 AND seq = ?2") \
+    X(COMMIT_BY_DOT, "SELECT ord, hash, history, n, hub_time, flags, scope, salt IS NULL FROM mg_commit WHERE author = ?1 AND seq = ?2") \
     X(COMMIT_FULL, "SELECT ord, seq, scope, hlc, seen_history, seen_n, seen_more, flags, base_incarnation, base_seq,"  \
                    " salt, hash, body, history, n, hub_time FROM mg_commit"                                            \
                    " WHERE author = ?1 AND seq >= ?2 AND seq <= ?3 AND hash IS NOT NULL ORDER BY seq")                 \
@@ -51,21 +51,34 @@
                  " ON CONFLICT(author, scope) DO UPDATE SET seq = ?3, hash = ?4")                                      \
     X(CHAIN_DROP, "DELETE FROM mg_chain WHERE author = ?1")                                                            \
     X(BATCH_ADD, "INSERT INTO mg_batch(author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused," \
-                 " author_signature, receipt_signature, complete, earlier) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)") \
+                 " author_signature, receipt_signature, complete, also, b) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)") \
     X(BATCH_AT, "SELECT b, author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused,"           \
-                " author_signature, receipt_signature, complete, earlier FROM mg_batch"                                \
-                " WHERE author = ?1 AND last_seq >= ?2 ORDER BY first_seq, history DESC LIMIT 1")                      \
+                " author_signature, receipt_signature, complete, also FROM mg_batch"                                \
+                " WHERE author = ?1 AND last_seq >= ?2 ORDER BY first_seq, b DESC LIMIT 1")                      \
     X(BATCH_AFTER, "SELECT b, author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused,"        \
-                   " author_signature, receipt_signature, complete, earlier FROM mg_batch"                             \
+                   " author_signature, receipt_signature, complete, also FROM mg_batch"                             \
                    " WHERE first_n > ?1 AND live ORDER BY first_n LIMIT 1")                                            \
     X(BATCH_DROP, "DELETE FROM mg_batch WHERE b = ?1")                                                                \
     X(BATCH_LOST, "SELECT b, author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused,"         \
-                  " author_signature, receipt_signature, complete, earlier FROM mg_batch"                              \
-                  " WHERE b > ?1 AND complete ORDER BY b")                                                             \
+                  " author_signature, receipt_signature, complete, also FROM mg_batch"                              \
+                  " WHERE b > ?1 ORDER BY b")                                                                          \
+    X(BATCH_OVER, "SELECT b, author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused,"         \
+                  " author_signature, receipt_signature, complete, also FROM mg_batch"                                 \
+                  " WHERE author = ?1 AND last_seq >= ?2 AND first_seq <= ?3 AND b > ?4 ORDER BY b LIMIT 1")           \
+    X(BATCH_NEWEST_OVER, "SELECT b, author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused,"   \
+                         " author_signature, receipt_signature, complete, also FROM mg_batch AS m"                     \
+                         " WHERE author = ?1 AND last_seq >= ?2 AND first_seq <= ?3 AND b > ?4 AND NOT EXISTS"         \
+                         " (SELECT 1 FROM mg_batch AS x WHERE x.author = ?1 AND x.last_seq = m.last_seq"               \
+                         " AND x.first_seq = m.first_seq AND x.b > m.b) ORDER BY b LIMIT 1")                           \
+    X(BATCH_LAST, "SELECT max(b) FROM mg_batch")                                                                       \
+    X(LOST_ADD, "INSERT OR IGNORE INTO mg_lost(author, first_seq, last_seq, history, n, hub_time, heads)"              \
+                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                                                \
+    X(LOST_OVER, "SELECT first_seq, last_seq, history, n, hub_time, heads FROM mg_lost"                                \
+                 " WHERE author = ?1 AND last_seq >= ?2 AND first_seq <= ?3 ORDER BY history, n")                      \
     X(SIBLINGS, "SELECT cell, ord, value FROM mg_sibling WHERE t = ?1 AND id = ?2")                                    \
     X(SIBLING_ADD, "INSERT INTO mg_sibling(t, id, cell, ord, value) VALUES (?1, ?2, ?3, ?4, ?5)")                      \
     X(SIBLINGS_DROP, "DELETE FROM mg_sibling WHERE t = ?1 AND id = ?2")                                                \
-    X(SIBLING_ROWS, "SELECT DISTINCT t, id FROM mg_sibling ORDER BY t, id")                                            \
+    X(UNSETTLED_ROWS, "SELECT t, id FROM mg_sibling UNION SELECT t, id FROM mg_delete ORDER BY t, id")                 \
     X(DELETES, "SELECT ord FROM mg_delete WHERE t = ?1 AND id = ?2 ORDER BY ord")                                      \
     X(DELETE_ADD, "INSERT INTO mg_delete(t, id, ord) VALUES (?1, ?2, ?3)")                                             \
     X(DELETES_DROP, "DELETE FROM mg_delete WHERE t = ?1 AND id = ?2")                                                  \

@@ -70,6 +70,38 @@ mg_status mg_commit_allowed(struct mg_store *store, const struct mg_registered *
     return mg_fail(err, MG_REFUSED, "%s may not write in \"%s\"", by->name, commit->scope);
 }
 
+/* A commit that is known with groups left out (a dossier lived elsewhere when it came) comes again with
+ * more of them. After a hub's restoration that is how they come: it is given them back in any order. */
+static mg_status take_more(struct mg_store *store, struct mg_conn *conn, uint32_t author, const struct mg_batch *batch,
+                           const struct mg_commit *commit, int64_t ord, const uint8_t known[MG_HASH_LEN], struct mg_error *err)
+{
+    uint8_t previous[MG_HASH_LEN] = {0}, hash[MG_HASH_LEN];
+    struct mg_stub *stub;
+    struct mg_error reason = {""};
+    uint32_t scope;
+    mg_status status = mg_scope_find(conn, commit->scope, &scope, err);
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_CHAIN_BEFORE);
+    sqlite3_bind_int64(stmt, 1, author);
+    sqlite3_bind_int64(stmt, 2, scope);
+    sqlite3_bind_int64(stmt, 3, (int64_t)commit->seq);
+    if (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) {
+        memcpy(previous, sqlite3_column_blob(stmt, 1), MG_HASH_LEN);
+        sqlite3_reset(stmt);
+    }
+    if (status == MG_OK) status = mg_commit_hash(batch->node, batch->incarnation, commit, previous, hash, err);
+    if (status == MG_OK && memcmp(hash, known, MG_HASH_LEN) != 0)
+        status = mg_fail(err, MG_BAD_BYTES, "a commit of \"%s\" is not the one that was sent before", commit->scope);
+    if (status == MG_OK) status = mg_stub_get(conn, ord, &stub, err);
+    if (status == MG_OK) status = mg_apply_save(store, err);
+    if (status != MG_OK) return status;
+    status = mg_apply_body(store, conn, stub, commit->has_salt, commit->body, scope, &reason);
+    if (status == MG_OK && commit->has_salt) status = fill(conn, ord, scope, commit, hash, 0, &reason);
+    if (status == MG_OK) return mg_apply_release(store, err);
+    if (status != MG_REFUSED && status != MG_BAD_BYTES) return mg_fail(err, status, "%s", reason.text);
+    status = mg_apply_undo(store, err);
+    return status == MG_OK ? quarantine(store, conn, batch, commit, reason.text, err) : status;
+}
+
 mg_status mg_commit_take(struct mg_store *store, struct mg_conn *conn, uint32_t author, const struct mg_registered *by,
                          const struct mg_batch *batch, const struct mg_commit *commit, bool refused, struct mg_error *err)
 {
@@ -82,10 +114,13 @@ mg_status mg_commit_take(struct mg_store *store, struct mg_conn *conn, uint32_t 
     sqlite3_bind_int64(stmt, 1, author);
     sqlite3_bind_int64(stmt, 2, (int64_t)commit->seq);
     if (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) {
-        bool whole = sqlite3_column_type(stmt, 1) != SQLITE_NULL;
+        bool logged = sqlite3_column_bytes(stmt, 1) == MG_HASH_LEN;
+        bool redacted = sqlite3_column_int(stmt, 5) == 0 && sqlite3_column_int(stmt, 7) != 0;
+        if (logged) memcpy(hash, sqlite3_column_blob(stmt, 1), MG_HASH_LEN);
         known_ord = sqlite3_column_int64(stmt, 0);
         sqlite3_reset(stmt);
-        if (whole) return MG_OK; /* known; its number is the batch's business */
+        if (logged && redacted) return take_more(store, conn, author, batch, commit, known_ord, hash, err);
+        if (logged) return MG_OK; /* known; its number is the batch's business */
     }
     if (status == MG_OK) status = mg_chain_head(conn, author, scope, &chain_seq, previous, err);
     if (status != MG_OK) return status;

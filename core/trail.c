@@ -285,7 +285,7 @@ static mg_status verify_batches(struct proof *p, struct mg_error *err)
     sqlite3_stmt *stmt = NULL;
     mg_status status;
     static const char text[] = "SELECT b, author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused,"
-                               " author_signature, receipt_signature, complete, earlier FROM mg_batch ORDER BY b";
+                               " author_signature, receipt_signature, complete, also FROM mg_batch ORDER BY b";
     if (sqlite3_prepare_v2(p->conn->db, text, -1, &stmt, NULL) != SQLITE_OK) return mg_sqlite_fail(err, p->conn->db, "reading the log");
     while (mg_step(p->conn, stmt, &status, err) > 0) {
         struct mg_batch_row row;

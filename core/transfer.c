@@ -24,14 +24,11 @@ struct writer {
     uint32_t stub_count, stub_room, row_count;
 };
 
-static void put_marks(struct mg_buf *out, const struct mg_lineage *lineage, const struct mg_mark *marks, int count)
+static void put_mark(struct mg_buf *out, const struct mg_lineage *lineage, struct mg_mark mark)
 {
-    mg_mp_put_array(out, (uint32_t)count);
-    for (int i = 0; i < count; i++) {
-        mg_mp_put_array(out, 2);
-        mg_mp_put_uint(out, lineage->histories[marks[i].history].id);
-        mg_mp_put_uint(out, marks[i].n);
-    }
+    mg_mp_put_array(out, 2);
+    mg_mp_put_uint(out, lineage->histories[mark.history].id);
+    mg_mp_put_uint(out, mark.n);
 }
 
 static uint32_t stub_index(struct writer *w, const struct mg_stub *stub)
@@ -51,8 +48,10 @@ static uint32_t stub_index(struct writer *w, const struct mg_stub *stub)
     mg_mp_put_uint(&w->stubs, stub->seq);
     mg_mp_put_uint(&w->stubs, stub->hlc);
     mg_mp_put_uint(&w->stubs, (uint64_t)stub->hub_time);
-    put_marks(&w->stubs, lineage, stub->seen, stub->seen_count);
-    put_marks(&w->stubs, lineage, stub->numbers, stub->number_count);
+    mg_mp_put_array(&w->stubs, stub->seen_count);
+    for (int i = 0; i < stub->seen_count; i++) put_mark(&w->stubs, lineage, mg_stub_seen(stub, i));
+    mg_mp_put_array(&w->stubs, stub->number_count);
+    for (int i = 0; i < stub->number_count; i++) put_mark(&w->stubs, lineage, mg_stub_number(stub, i));
     if (author->base >= 0) {
         mg_mp_put_array(&w->stubs, 2);
         mg_mp_put_uint(&w->stubs, lineage->authors[author->base].incarnation);
@@ -146,16 +145,8 @@ static mg_status add_stub(struct mg_conn *conn, uint32_t author, const struct mg
     mg_status status = mg_log_append(conn, &record, &stub, err);
     if (status != MG_OK) return status;
     *ord = stub->ord;
-    for (int i = 1; i < number_count && i < MG_NUMBERS_MAX; i++) {
-        sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NUMBER_ADD);
-        sqlite3_bind_int64(stmt, 1, stub->ord);
-        sqlite3_bind_int64(stmt, 2, numbers[i].history);
-        sqlite3_bind_int64(stmt, 3, (int64_t)numbers[i].n);
-        status = mg_run(conn, stmt, err);
-        if (status != MG_OK) return status;
-        stub->numbers[stub->number_count++] = numbers[i];
-    }
-    return MG_OK;
+    for (int i = 1; status == MG_OK && i < number_count; i++) status = mg_number_add(conn, stub, numbers[i], err);
+    return status;
 }
 
 /* A commit that is known by name only is in no batch: what a restored hub numbered again is learned here. */
@@ -164,20 +155,8 @@ static mg_status learn_numbers(struct mg_conn *conn, int64_t ord, const struct m
     struct mg_stub *stub;
     mg_status status = mg_stub_get(conn, ord, &stub, err);
     if (status != MG_OK || stub->number_count == 0) return status; /* our own without a receipt: that one is its number */
-    for (int i = 0; i < count && stub->number_count < MG_NUMBERS_MAX; i++) {
-        bool known = false;
-        for (int k = 0; k < stub->number_count; k++)
-            known |= stub->numbers[k].history == numbers[i].history && stub->numbers[k].n == numbers[i].n;
-        if (known) continue;
-        sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NUMBER_ADD);
-        sqlite3_bind_int64(stmt, 1, ord);
-        sqlite3_bind_int64(stmt, 2, numbers[i].history);
-        sqlite3_bind_int64(stmt, 3, (int64_t)numbers[i].n);
-        status = mg_run(conn, stmt, err);
-        if (status != MG_OK) return status;
-        stub->numbers[stub->number_count++] = numbers[i];
-    }
-    return MG_OK;
+    for (int i = 0; status == MG_OK && i < count; i++) status = mg_number_add(conn, stub, numbers[i], err);
+    return status;
 }
 
 static mg_status read_stub(struct mg_conn *conn, struct mg_mp_reader *in, int64_t *ord, struct mg_error *err)
