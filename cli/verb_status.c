@@ -36,6 +36,7 @@ static void print_json(const struct mg_identity *self, const struct mg_standing 
     mg_json_put(out, "conflicts", mg_json_int(standing->conflicts));
     mg_json_put(out, "quarantined", mg_json_int(standing->quarantined));
     mg_json_put(out, "held_back", mg_json_int(standing->held_back));
+    mg_json_put(out, "held_back_why", mg_json_text(standing->held_back > 0 ? standing->held_back_why : NULL));
     mg_json_put(out, "digests", mg_json_digests(standing));
     mg_json_put(out, "verdicts_agree", json_boolean(standing->verdicts_agree));
     mg_json_put(out, "review", mg_json_int(standing->review));
@@ -114,6 +115,7 @@ static void print_people(const struct mg_identity *self, const struct mg_standin
                 "commits in quarantine: they could not be applied here");
     print_count(standing->held_back, "row written by another program cannot be sent as it is",
                 "rows written by another program cannot be sent as they are");
+    if (standing->held_back > 0) printf("  %s\n", standing->held_back_why);
     int64_t skew_s = standing->skew_ms / 1000;
     if (skew_s > 60 || skew_s < -60)
         printf("this machine's clock is %lld seconds %s the hub's\n",

@@ -124,6 +124,16 @@ static void column_check(sqlite3_str *sql, const struct mg_column *column)
     sqlite3_str_appendall(sql, ")");
 }
 
+/* Text that could not travel [P 2.4] is refused where it is written: a zero byte, and what SQLite reads
+ * as U+FFFD, as nearly all Latin-1 is. What no function of plain SQL can see, such as a byte too many
+ * inside a character, the harvest holds back. */
+static void text_check(sqlite3_str *sql, const struct mg_column *column)
+{
+    if (column->type != MG_TYPE_TEXT && column->type != MG_TYPE_CODE) return;
+    sqlite3_str_appendf(sql, " CONSTRAINT \"%w_utf8\" CHECK (instr(\"%w\", char(0)) = 0 AND \"%w\" NOT GLOB '*\xEF\xBF\xBD*')",
+                        column->name, column->name, column->name);
+}
+
 /* Deferred, because one transaction may bring a child before its parent; cascading, because the
  * id of a row with a natural key is derived anew once, after a foreign client has inserted it. */
 static void column_reference(sqlite3_str *sql, const struct mg_column *column)
@@ -160,6 +170,7 @@ static void data_table(sqlite3_str *sql, const struct mg_table *table)
         sqlite3_str_appendf(sql, ",\n  \"%w\" %s%s", column->name, sql_type(column->type),
                             column->required ? " NOT NULL" : "");
         column_check(sql, column);
+        text_check(sql, column);
         column_reference(sql, column);
     }
     sqlite3_str_appendall(sql, "\n) STRICT;\n");

@@ -102,6 +102,7 @@ struct mg_standing {
     char last_failure[320]; /* of the newest session when it failed; empty otherwise */
     int64_t conflicts, quarantined;
     int64_t held_back;    /* rows that a foreign client wrote and that cannot be committed */
+    char held_back_why[320]; /* of the last of them */
     int64_t skew_ms;      /* own clock minus the hub's at the last session */
     int digest_count;
     struct mg_scope_digest digests[MG_SCOPES_MAX * 3];

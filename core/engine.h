@@ -313,8 +313,8 @@ mg_status mg_author_last(struct mg_conn *conn, uint32_t author, uint64_t *seq, s
 
 /* Notes of touched rows become commits. STRICT: a row that may not be committed is refused, and the
  * transaction with it; else (a foreign client wrote it, it is there already) its note stays and
- * *HELD_BACK counts it. On the user's connection only: ids derived anew need the cascade. */
-mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, int64_t *held_back,
+ * *HELD_BACK counts it, and WHY says what is wrong with the last one. On the user's connection only: ids derived anew need the cascade. */
+mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, int64_t *held_back, struct mg_error *why,
                      struct mg_error *err) MG_MUST_CHECK;
 
 /* A commit's operations on the rows that are present and kept here. */

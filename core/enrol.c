@@ -229,6 +229,7 @@ static mg_status register_node(struct mg_store *store, struct mg_conn *conn, con
 {
     int table = mg_schema_table(store->schema, "node");
     int64_t held_back;
+    struct mg_error why;
     sqlite3_stmt *stmt = NULL;
     if (sqlite3_prepare_v2(conn->db, "INSERT INTO node(id, name, kind, sign_key, noise_key, scopes, state, enrolled_at)"
                            " VALUES (?1, ?2, 'node', ?3, ?4, ?5, 'active', ?6)", -1, &stmt, NULL) != SQLITE_OK)
@@ -248,7 +249,7 @@ static mg_status register_node(struct mg_store *store, struct mg_conn *conn, con
     sqlite3_bind_blob(stmt, 3, id->node, MG_ID_LEN, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 4, -1);
     status = mg_run(conn, stmt, err);
-    return status == MG_OK ? mg_harvest(store, conn, true, &held_back, err) : status;
+    return status == MG_OK ? mg_harvest(store, conn, true, &held_back, &why, err) : status;
 }
 
 mg_status mg_hub_revoke(struct mg_store *store, const char *name, struct mg_error *err)

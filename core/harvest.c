@@ -86,8 +86,9 @@ static mg_status read_notes(struct mg_conn *conn, int64_t last, struct note **ou
     while (mg_step(conn, stmt, &status, err) > 0) {
         if (*count == room) {
             room = room > 0 ? room * 2 : 64;
-            notes = realloc(notes, room * sizeof *notes);
-            mg_assert(notes != NULL);
+            struct note *more = realloc(notes, room * sizeof *notes);
+            mg_assert(more != NULL);
+            notes = more;
         }
         struct note *note = &notes[*count];
         memset(note, 0, sizeof *note);
@@ -176,6 +177,20 @@ static mg_status writable(struct harvest *h, struct touched *row, struct mg_erro
     return mg_fail(err, MG_REFUSED, "%s: this node does not hold %s; it can be written there, or at the hub", table->name, path);
 }
 
+/* [P 2.4] No reader would take other text. A foreign client can write it: SQLite does not look. */
+static mg_status readable(const struct touched *row, struct mg_error *err)
+{
+    const struct mg_row *data = &row->stored.row;
+    char id[MG_ID_TEXT_LEN + 1];
+    for (int i = 0; i < data->table->column_count; i++) {
+        const struct mg_value *value = &data->values[i];
+        if (!(row->mask >> i & 1) || value->kind != MG_TEXT || mg_mp_is_text(value->data, value->len)) continue;
+        mg_id_format(data->id, id);
+        return mg_fail(err, MG_REFUSED, "%s.%s of %s is not UTF-8 text; write it again in UTF-8", data->table->name, data->table->columns[i].name, id);
+    }
+    return MG_OK;
+}
+
 static void write_op(struct harvest *h, struct touched *row)
 {
     struct mg_op op = {.table = row->stored.row.table_index, .kind = row->kind, .mask = row->mask};
@@ -221,11 +236,12 @@ static mg_status take_insert(struct harvest *h, const struct note *note, struct 
 {
     mg_status status = mg_row_home(h->store, h->conn, &row->stored, err);
     if (status == MG_OK) row->scope = row->stored.scope;
-    if (status == MG_OK) status = writable(h, row, err);
-    if (status == MG_OK) status = rekey(h, row, err);
-    if (status != MG_OK) return status;
     row->kind = MG_OP_INSERT;
     row->mask = filled_columns(&row->stored.row);
+    if (status == MG_OK) status = writable(h, row, err);
+    if (status == MG_OK) status = readable(row, err);
+    if (status == MG_OK) status = rekey(h, row, err); /* last: a note that is held back names the id as it was */
+    if (status != MG_OK) return status;
     return over_former_life(h, note, row, err);
 }
 
@@ -237,7 +253,8 @@ static mg_status take_change(struct harvest *h, const struct note *note, struct 
     if (row->stored.row.table_index != h->store->schema->head) status = mg_row_home(h->store, h->conn, &row->stored, err);
     else memcpy(row->stored.dossier, row->stored.row.id, MG_ID_LEN);
     row->scope = row->stored.scope; /* a head's: where it was counted until now */
-    return status == MG_OK ? writable(h, row, err) : status;
+    if (status == MG_OK) status = writable(h, row, err);
+    return status == MG_OK ? readable(row, err) : status;
 }
 
 static mg_status take_delete(struct harvest *h, const struct note *note, struct touched *row, bool *nothing, struct mg_error *err)
@@ -484,7 +501,8 @@ static mg_status last_note(struct mg_conn *conn, int64_t *last, struct mg_error 
     return status;
 }
 
-mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, int64_t *held_back, struct mg_error *err)
+mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, int64_t *held_back, struct mg_error *why,
+                     struct mg_error *err)
 {
     int64_t last;
     struct note *notes = NULL;
@@ -504,6 +522,7 @@ mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, 
         status = take(&h, &notes[i], err);
         if (status == MG_REFUSED && !strict) {
             (*held_back)++;
+            *why = *err;
             status = hold_back(&h, &notes[i], err);
         }
         if (status == MG_OK && (h.count == ROWS_AT_ONCE || h.ops.len > 4 * COMMIT_BYTES_MAX)) status = flush(&h, err);

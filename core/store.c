@@ -54,7 +54,8 @@ static mg_status explain_constraint(struct mg_error *err, const char *text)
     } advices[] = {{"date", "not a date that exists; write YYYY-MM-DD, such as 2020-02-29"},
                    {"month", "not a month; write YYYY-MM, such as 2020-02"},
                    {"bool", "write 1 for yes or 0 for no"},
-                   {"enum", "not one of its values; `maillage schema` lists them"}};
+                   {"enum", "not one of its values; `maillage schema` lists them"},
+                   {"utf8", "not UTF-8 text, or a zero byte in it; write it again in UTF-8"}};
     if (strncmp(text, missing, sizeof missing - 1) == 0) return mg_fail(err, MG_REFUSED, "%s is needed", text + sizeof missing - 1);
     if (strncmp(text, twice, sizeof twice - 1) == 0)
         return mg_fail(err, MG_REFUSED, "%s: there is a row with this value already", text + sizeof twice - 1);
@@ -653,8 +654,10 @@ mg_status mg_edit_begin(struct mg_store *store, struct mg_error *err)
     int64_t held_back;
     mg_status status = begin(store, conn, err);
     if (status != MG_OK) return status;
-    status = mg_harvest(store, conn, false, &held_back, err);
+    struct mg_error why = {""};
+    status = mg_harvest(store, conn, false, &held_back, &why, err);
     if (status == MG_OK) status = mg_meta_int(conn, "held_back", &store->held_back, 0, err);
+    if (status == MG_OK && held_back > 0) status = mg_meta_set_bytes(conn, "held_back_why", why.text, strlen(why.text), err);
     if (status == MG_OK && held_back != store->held_back) status = mg_meta_set_int(conn, "held_back", held_back, err);
     store->held_back = held_back;
     if (status != MG_OK) rollback(conn);
@@ -665,13 +668,14 @@ mg_status mg_edit_commit(struct mg_store *store, struct mg_error *err)
 {
     struct mg_conn *conn = &store->user;
     int64_t held_back;
+    struct mg_error why;
     mg_assert(conn->in_tx);
     /* A reference that this person's own transaction breaks is refused; only what two histories break
      * together is repaired. */
     int broken = 0, highest;
     sqlite3_db_status(conn->db, SQLITE_DBSTATUS_DEFERRED_FKS, &broken, &highest, 0);
     mg_status status = broken == 0 ? MG_OK : explain_reference(store, err);
-    if (status == MG_OK) status = mg_harvest(store, conn, store->held_back == 0, &held_back, err);
+    if (status == MG_OK) status = mg_harvest(store, conn, store->held_back == 0, &held_back, &why, err);
     if (status == MG_OK) status = settle(store, conn, err);
     if (status != MG_OK) rollback(conn);
     conn->in_tx = false;

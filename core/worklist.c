@@ -214,6 +214,8 @@ static mg_status stand(struct mg_store *store, struct mg_standing *standing, str
     if (status == MG_OK) status = mg_rules_review_count(store, &standing->review, err);
     if (status == MG_OK) status = mg_meta_bytes(conn, "last_failure", standing->last_failure, sizeof standing->last_failure - 1, &len, err);
     if (status == MG_OK) status = mg_meta_int(conn, "held_back", &standing->held_back, 0, err);
+    if (status == MG_OK && standing->held_back > 0)
+        status = mg_meta_bytes(conn, "held_back_why", standing->held_back_why, sizeof standing->held_back_why - 1, &len, err);
     if (status == MG_OK) status = mg_meta_int(conn, "skew_ms", &standing->skew_ms, 0, err);
     standing->digest_count = mg_digests_of(conn, store->id.scopes, store->id.scope_count, store->id.hub, standing->digests);
     return status == MG_OK ? mg_conflict_count(store, &standing->conflicts, err) : status;

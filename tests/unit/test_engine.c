@@ -620,6 +620,38 @@ static void what_a_foreign_client_wrote_is_harvested(void **state)
     expect_peace();
 }
 
+/* SQLite takes any bytes for text; other replicas do not. */
+static void text_that_cannot_travel_stops_nothing_else(void **state)
+{
+    (void)state;
+    id_text p;
+    open_martigues(36);
+    world_add(w, ANNE, "participant", p, "family_name=Bon", NULL);
+    world_sync_all(w);
+    /* Refused where it is written: a zero byte, and Latin-1. */
+    assert_int_not_equal(foreign(ANNE, "UPDATE participant SET family_name = 'a' || char(0) || 'b'"), SQLITE_OK);
+    assert_int_not_equal(foreign(ANNE, "UPDATE participant SET family_name = CAST(x'416E6472E92E' AS TEXT)"), SQLITE_OK);
+    /* A byte too many inside a character, and one that stands alone: plain SQL cannot tell. */
+    assert_int_equal(foreign(ANNE, "UPDATE participant SET family_name = CAST(x'41C3A9A9' AS TEXT), phone = '04'"), SQLITE_OK);
+    assert_int_equal(foreign(ANNE, "INSERT INTO employer(id, siret, name) VALUES (randomblob(16), '33333333333333', CAST(x'80' AS TEXT))"), SQLITE_OK);
+    assert_int_equal(foreign(ANNE, "INSERT INTO participant(antenna, family_name) VALUES ('" MDFJ "', 'Après')"), SQLITE_OK);
+    world_sync_all(w);
+    struct mg_standing standing = world_standing(w, ANNE);
+    assert_int_equal(standing.held_back, 2);
+    assert_non_null(strstr(standing.held_back_why, "is not UTF-8 text"));
+    assert_string_equal(world_read(w, BASTIEN, "SELECT group_concat(family_name, ', ' ORDER BY family_name) FROM participant"), "Après, Bon");
+    assert_string_equal(world_read(w, BASTIEN, "SELECT count(*) FROM employer"), "0");
+    /* Nothing was lost: it goes when it can. */
+    assert_int_equal(foreign(ANNE, "UPDATE participant SET family_name = 'Réparé' WHERE phone = '04'"), SQLITE_OK);
+    assert_int_equal(foreign(ANNE, "UPDATE employer SET name = 'Réparée'"), SQLITE_OK);
+    world_sync_all(w);
+    assert_int_equal(world_standing(w, ANNE).held_back, 0);
+    expect_cell(w, BASTIEN, "participant", p, "family_name", "Réparé");
+    expect_cell(w, BASTIEN, "participant", p, "phone", "04");
+    assert_string_equal(world_read(w, BASTIEN, "SELECT name FROM employer WHERE siret = '33333333333333'"), "Réparée");
+    expect_peace();
+}
+
 static void rowids_are_given_again(void **state)
 {
     (void)state;
@@ -1233,6 +1265,7 @@ int main(void)
         story(a_hub_restored_twice_hears_every_giver),
         story(a_hub_that_starts_again_goes_on),
         story(what_a_foreign_client_wrote_is_harvested),
+        story(text_that_cannot_travel_stops_nothing_else),
         story(rowids_are_given_again),
         story(replace_is_refused_to_foreign_clients),
         story(a_transaction_over_two_scopes_makes_two_commits),
