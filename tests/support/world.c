@@ -461,6 +461,30 @@ static void tell_difference(struct world *w, int node)
     }
 }
 
+/* Every verdict of a node and the hub that the other has not. */
+static void tell_verdicts(struct world *w, int node)
+{
+    static const char sql[] = "SELECT hex(v.id), hex(v.hash), v.entry || ' ' || v.exit || ' ' || v.accompaniment || ' ' || hex(v.ok)"
+                              " || ' in ' || s.path || CASE WHEN EXISTS (SELECT 1 FROM participant p WHERE p.id = v.id) THEN ''"
+                              " ELSE ', who is not there' END FROM mg_verdict v JOIN mg_scope s ON s.s = v.scope ORDER BY 1";
+    const int sides[] = {node, HUB};
+    for (int side = 0; side < 2; side++) {
+        sqlite3_stmt *stmt = NULL, *other = NULL;
+        sqlite3_prepare_v2(mg_store_db(w->nodes[sides[side]].store), sql, -1, &stmt, NULL);
+        sqlite3_prepare_v2(mg_store_db(w->nodes[sides[1 - side]].store), "SELECT 1 FROM mg_verdict WHERE hex(id) = ?1 AND hex(hash) = ?2",
+                           -1, &other, NULL);
+        while (sqlite3_step(stmt) == SQLITE_ROW) {
+            sqlite3_bind_value(other, 1, sqlite3_column_value(stmt, 0));
+            sqlite3_bind_value(other, 2, sqlite3_column_value(stmt, 1));
+            if (sqlite3_step(other) != SQLITE_ROW)
+                print_error("  %s: %s is %s\n", w->nodes[sides[side]].name, sqlite3_column_text(stmt, 0), sqlite3_column_text(stmt, 2));
+            sqlite3_reset(other);
+        }
+        sqlite3_finalize(stmt);
+        sqlite3_finalize(other);
+    }
+}
+
 struct mg_outcome world_sync(struct world *w, int node)
 {
     struct mg_outcome outcome;
@@ -656,9 +680,9 @@ void world_expect_agreement(struct world *w)
             const struct mg_scope_digest *theirs = digest_of(&hub, node.digests[k].scope);
             const uint8_t *verdicts = theirs != NULL ? theirs->verdicts : zeros;
             if (memcmp(theirs != NULL ? theirs->digest : zeros, node.digests[k].digest, MG_DIGEST_LEN) == 0) {
-                if (memcmp(verdicts, node.digests[k].verdicts, MG_DIGEST_LEN) != 0)
-                    fail_msg("%s and the hub judge otherwise in \"%s\"", w->nodes[i].name, node.digests[k].scope);
-                continue;
+                if (memcmp(verdicts, node.digests[k].verdicts, MG_DIGEST_LEN) == 0) continue;
+                tell_verdicts(w, i);
+                fail_msg("%s and the hub judge otherwise in \"%s\"", w->nodes[i].name, node.digests[k].scope);
             }
             tell_difference(w, i);
             fail_msg("%s and the hub disagree on \"%s\"", w->nodes[i].name, node.digests[k].scope);
