@@ -200,7 +200,7 @@ static void add_economy(struct writer *writer, uint64_t seed)
     enum { EMPLOYERS = 18, STRIDE = 10 };
     struct mg_demo_dice dice = mg_demo_dice(seed, writer->plie);
     int place = 0;
-    for (size_t i = 0; i < mg_antenna_count && strcmp(mg_antennas[i].code, writer->antenna); i++)
+    for (size_t i = 0; i < mg_antenna_count && strcmp(mg_antennas[i].code, writer->antenna) != 0; i++)
         place += strcmp(mg_antennas[i].plie, writer->plie) == 0;
     for (int i = 0; i < place * STRIDE; i++) {
         struct employer skipped;

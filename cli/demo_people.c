@@ -30,6 +30,7 @@ struct mg_demo_dice mg_demo_dice(uint64_t seed, const char *purpose)
 
 int mg_demo_draw(struct mg_demo_dice *dice, int below)
 {
+    mg_assert(below > 0);
     dice->state += 0x9e3779b97f4a7c15U;
     return (int)(mix(dice->state) % (uint64_t)below);
 }
@@ -48,7 +49,8 @@ int mg_demo_weighted(struct mg_demo_dice *dice, const int *weights, int count)
 {
     int sum = 0, at = 0;
     for (int i = 0; i < count; i++) sum += weights[i];
-    for (int left = mg_demo_draw(dice, sum); left >= weights[at]; at++) left -= weights[at];
+    for (int left = mg_demo_draw(dice, sum); at < count - 1 && left >= weights[at]; at++)
+        left -= weights[at];
     return at;
 }
 

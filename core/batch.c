@@ -46,9 +46,8 @@ static struct mg_bytes read_also(struct mg_mp_reader *in)
     size_t from = in->pos;
     uint32_t count = mg_mp_get_array(in, ALSO_MAX);
     for (uint32_t i = 0; i < count && in->error == NULL; i++) {
-        struct mg_also also;
-        mg_also_next(in, &also);
-        if (in->error == NULL && !also_in_range(&also)) mg_mp_refuse(in, "a receipt's number is out of range");
+        struct mg_also also = {0};
+        if (mg_also_next(in, &also) && !also_in_range(&also)) mg_mp_refuse(in, "a receipt's number is out of range");
     }
     return (struct mg_bytes){in->data + from, in->pos - from};
 }

@@ -382,9 +382,9 @@ mg_status mg_set(struct mg_store *store, const char *table_name, const char *id_
 {
     struct typed typed[MG_COLUMNS_MAX];
     uint8_t id[MG_ID_LEN];
-    int64_t rowid;
-    uint32_t mask;
-    int table;
+    int64_t rowid = 0;
+    uint32_t mask = 0;
+    int table = 0;
     bool own;
     if (count == 0) return mg_fail(err, MG_USAGE, "say what to change: COLUMN=VALUE");
     mg_status status = join_begin(store, &own, err);
@@ -432,8 +432,8 @@ static mg_status check_unreferenced(struct mg_store *store, int target, const ui
 mg_status mg_remove(struct mg_store *store, const char *table_name, const char *id_text, struct mg_error *err)
 {
     uint8_t id[MG_ID_LEN];
-    int64_t rowid;
-    int table;
+    int64_t rowid = 0;
+    int table = 0;
     bool own;
     mg_status status = join_begin(store, &own, err);
     if (status != MG_OK) return status;

@@ -144,7 +144,7 @@ mg_status mg_scope_find(struct mg_conn *conn, const char *path, uint32_t *scope,
 uint32_t mg_scope_known(const struct mg_conn *conn, const char *path); /* 0: not known */
 
 /* The stub of commit ORD; a broken database when there is none. Lives until the transaction ends. */
-mg_status mg_stub_get(struct mg_conn *conn, int64_t ord, struct mg_stub **stub, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_stub_get(struct mg_conn *conn, int64_t ord, struct mg_stub **found, struct mg_error *err) MG_MUST_CHECK;
 struct mg_stub *mg_stub_add(struct mg_conn *conn, const struct mg_stub *stub);
 /* One number more, in memory; false: known already. */
 bool mg_stub_number_add(struct mg_conn *conn, struct mg_stub *stub, struct mg_mark number);
@@ -297,7 +297,7 @@ struct mg_log_record {
     struct mg_mark number; /* n 0: none yet */
     int64_t hub_time;
 };
-mg_status mg_log_append(struct mg_conn *conn, const struct mg_log_record *record, struct mg_stub **stub,
+mg_status mg_log_append(struct mg_conn *conn, const struct mg_log_record *record, struct mg_stub **out,
                         struct mg_error *err) MG_MUST_CHECK;
 /* The head of a chain: seq 0 and zeros when it has not begun. */
 mg_status mg_chain_head(struct mg_conn *conn, uint32_t author, uint32_t scope, uint64_t *seq, uint8_t hash[MG_HASH_LEN],

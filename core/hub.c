@@ -569,7 +569,7 @@ mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct m
 {
     struct mg_batch batch;
     struct mg_registered by;
-    bool found;
+    bool found = false;
     *fork_base = UINT64_MAX;
     mg_assert(store->history_running != 0);
     mg_status status = sequence_own(store, err);
@@ -693,7 +693,7 @@ static struct mg_history history_at(const struct mg_conn *conn, uint32_t h)
 static void list_histories(const struct mg_store *store, const struct mg_conn *conn, uint32_t known_to_node, struct mg_history *histories,
                            struct mg_welcome *welcome)
 {
-    uint32_t path[MG_HISTORIES_MAX];
+    uint32_t path[MG_HISTORIES_MAX] = {0};
     int length = present_path(store, conn, path, MG_HISTORIES_MAX), count = 0, known = length;
     for (int i = 0; i < length; i++)
         if (path[i] == known_to_node) known = i;
@@ -878,7 +878,7 @@ static mg_status put_route(struct outgoing *out, const struct route *route, stru
  * moved to its end. *MORE false: there is none. */
 static mg_status put_next(struct outgoing *out, uint64_t *at, struct mg_buf *items, uint32_t *count, bool *more)
 {
-    struct mg_batch_row row;
+    struct mg_batch_row row = {0};
     struct route route;
     uint64_t route_n;
     mg_status status = next_route(out->conn, *at, &route, &route_n, out->err);

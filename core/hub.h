@@ -38,14 +38,14 @@ mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struc
  * signed receipt, also when the batch was known (then the first one's, byte-identical).
  * *FORK_BASE: UINT64_MAX, or the seq after which the hub holds other commits under that
  * incarnation: nothing was stored and RECEIPT is empty. MG_BAD_BYTES: forged; nothing was stored. */
-mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct mg_bytes batch, bool refill,
+mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct mg_bytes bytes, bool refill,
                           struct mg_buf *receipt, uint64_t *fork_base, struct mg_error *err) MG_MUST_CHECK;
 
 /* The next chunk for PEER after *POSITION (a number of the present lineage): raw bytes, at most
- * MAX_BYTES, and *POSITION moved to its end. OUT stays empty when there is nothing for this peer;
+ * MAX_BYTES, and *POSITION moved to its end. BYTES stay empty when there is nothing for this peer;
  * then END is filled (with *POSITION moved to the hub's last number). Reads. */
 mg_status mg_hub_chunk(struct mg_store *store, const struct mg_peer *peer, uint64_t *position, size_t max_bytes,
-                       struct mg_buf *out, struct mg_end *end, struct mg_error *err) MG_MUST_CHECK;
+                       struct mg_buf *bytes, struct mg_end *end, struct mg_error *err) MG_MUST_CHECK;
 
 /* [P 5.15] The verdicts of a scope that PEER reads, by id after AFTER, as many as fit into a page; *LAST: no more. Reads. */
 mg_status mg_hub_verdicts(struct mg_store *store, const struct mg_peer *peer, const char *scope, const uint8_t after[MG_ID_LEN],

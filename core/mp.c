@@ -11,6 +11,8 @@
 #include <msgpack/pack.h>
 #include <string.h>
 
+#include "core/status.h"
+
 /* ---- writing ---- */
 
 static int append(void *data, const char *bytes, size_t len)
@@ -204,6 +206,7 @@ static uint64_t big_endian(const uint8_t *bytes, uint8_t size)
 
 static uint64_t sign_extended(uint64_t value, uint8_t size)
 {
+    mg_assert(size > 0);
     uint64_t sign = UINT64_C(1) << (8 * size - 1);
     return (value ^ sign) - sign;
 }

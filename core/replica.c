@@ -355,7 +355,7 @@ static mg_status fork_when_acked(struct mg_store *store, struct mg_conn *conn, s
 {
     int64_t due;
     uint32_t author;
-    uint64_t last, acked;
+    uint64_t last = 0, acked = 0;
     mg_status status = mg_meta_int(conn, "fork_when_acked", &due, 0, err);
     if (status != MG_OK || due == 0) return status;
     status = self_author(store, conn, &author, err);
@@ -581,6 +581,6 @@ mg_status mg_replica_failed(struct mg_store *store, mg_status why, const char *s
     (void)why;
     size_t len = strlen(sentence);
     if (len > 319) len = 319;
-    while (len > 0 && len == 319 && ((uint8_t)sentence[len] & 0xc0) == 0x80) len--;
+    while (len > 0 && ((uint8_t)sentence[len] & 0xc0) == 0x80) len--; /* not in the middle of a character */
     return mg_meta_set_bytes(&store->remote, "last_failure", sentence, len, err);
 }

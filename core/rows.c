@@ -102,7 +102,7 @@ static size_t encode_record(const struct mg_stored_row *stored, bool is_head, ui
     for (; len < 8; len++) out[len] = (uint8_t)(stored->hash >> (56 - 8 * len));
     len += put_varint(out + len, (uint64_t)ord_of(row->by[MG_PRESENCE]) << 4 | flags);
     if (!fresh) {
-        uint8_t runs[12 * MG_COLUMNS_MAX];
+        uint8_t runs[12 * MG_COLUMNS_MAX] = {0};
         size_t runs_len = 0;
         uint64_t count = 0;
         int columns = row->table->column_count;
@@ -318,7 +318,7 @@ static mg_status read_columns(struct mg_store *store, struct mg_conn *conn, sqli
     }
     uint8_t *room = total > 0 ? keep_room(stored, total) : NULL;
     for (int i = 0; i < columns; i++) {
-        if ((values[i].kind == MG_TEXT || values[i].kind == MG_BLOB) && values[i].len > 0) {
+        if (room != NULL && (values[i].kind == MG_TEXT || values[i].kind == MG_BLOB) && values[i].len > 0) {
             memcpy(room, values[i].data, values[i].len);
             values[i].data = room;
             room += values[i].len;

@@ -108,7 +108,7 @@ void mg_heard(struct mg_conn *conn, const struct mg_stub *stub)
 static mg_status read_tails(struct mg_conn *conn, struct mg_mark tails[TAILS_MAX], int *count, struct mg_error *err)
 {
     uint8_t bytes[MG_MARK_LEN * TAILS_MAX];
-    size_t len;
+    size_t len = 0;
     *count = 0;
     mg_status status = mg_meta_bytes(conn, "tails", bytes, sizeof bytes, &len, err);
     for (size_t at = 0; status == MG_OK && at + MG_MARK_LEN <= len; at += MG_MARK_LEN) tails[(*count)++] = mg_mark_get(bytes + at);

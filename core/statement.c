@@ -9,7 +9,7 @@
 #include "core/engine.h"
 
 static const char *const fixed_text[MG_SQL_COUNT] = {
-#define MG_X(name, text) [MG_SQL_##name] = text,
+#define MG_X(name, text) [MG_SQL_##name] = (text),
     MG_SQLS(MG_X)
 #undef MG_X
 };

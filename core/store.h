@@ -72,7 +72,7 @@ mg_status mg_store_create(const char *dir, const struct mg_env *env, const struc
                           struct mg_error *err) MG_MUST_CHECK;
 
 /* Opens DIR, brings its schema up to date, and harvests what foreign clients wrote. Gives *STORE. */
-mg_status mg_store_open(const char *dir, const struct mg_env *env, struct mg_store **store,
+mg_status mg_store_open(const char *dir, const struct mg_env *env, struct mg_store **out,
                         struct mg_error *err) MG_MUST_CHECK;
 void mg_store_close(struct mg_store *store); /* NULL is fine */
 

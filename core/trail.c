@@ -133,6 +133,7 @@ static mg_status tell_body(struct telling *t, const struct mg_stub *by, bool has
             struct mg_op op;
             mg_op_read(&in, t->store->schema, &op);
             if (in.error == NULL && ours) tell_op(t, &op, by);
+            t->entry.id = NULL; /* it was the operation's */
         }
     }
     return MG_OK;
@@ -290,7 +291,7 @@ static mg_status verify_batches(struct proof *p, struct mg_error *err)
     while (mg_step(p->conn, stmt, &status, err) > 0) {
         struct mg_batch_row row;
         struct mg_registered by;
-        bool found;
+        bool found = false;
         status = mg_batch_row_read(p->conn, stmt, &row, err);
         if (status == MG_OK) status = mg_registry_get(p->store, p->conn, row.batch.node, &by, &found, err);
         if (status == MG_OK && (!found || !mg_batch_signed(&row.batch, by.sign_key)))

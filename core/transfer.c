@@ -139,7 +139,7 @@ static mg_status read_marks(struct mg_conn *conn, struct mg_mp_reader *in, uint3
 static mg_status add_stub(struct mg_conn *conn, uint32_t author, const struct mg_commit *commit, const struct mg_mark *numbers,
                           int number_count, int64_t hub_time, int64_t *ord, struct mg_error *err)
 {
-    struct mg_stub *stub;
+    struct mg_stub *stub = NULL;
     struct mg_log_record record = {.author = author, .commit = commit, .hub_time = hub_time};
     if (number_count > 0) record.number = numbers[0];
     mg_status status = mg_log_append(conn, &record, &stub, err);
@@ -163,9 +163,9 @@ static mg_status read_stub(struct mg_conn *conn, struct mg_mp_reader *in, int64_
 {
     uint8_t node[MG_ID_LEN];
     struct mg_commit commit = {.scope = ""};
-    struct mg_mark seen[MG_SEEN_MAX], numbers[MG_NUMBERS_MAX];
+    struct mg_mark seen[MG_SEEN_MAX], numbers[MG_NUMBERS_MAX] = {{0}};
     struct mg_position positions[MG_NUMBERS_MAX];
-    uint8_t number_count;
+    uint8_t number_count = 0;
     uint32_t author;
     mg_mp_expect_array(in, 8);
     mg_mp_get_bin_exact(in, node, sizeof node);
@@ -219,7 +219,7 @@ static mg_status stub_at(struct reader *r, struct mg_mp_reader *in, struct mg_st
 static mg_status read_row(struct reader *r, struct mg_mp_reader *in, struct mg_error *err)
 {
     uint8_t id[MG_ID_LEN];
-    struct mg_stub *stub;
+    struct mg_stub *stub = NULL;
     mg_mp_expect_array(in, 4);
     uint64_t table = mg_mp_get_uint(in);
     mg_mp_get_bin_exact(in, id, sizeof id);

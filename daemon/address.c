@@ -99,7 +99,7 @@ mg_status mg_address_parse(const char *text, bool listening, struct mg_address *
                            struct mg_error *err)
 {
     struct mg_address out = {.port = MG_DEFAULT_PORT};
-    const char *rest = NULL;
+    const char *rest = "";
     mg_status status = text[0] == '[' ? parse_bracketed(text, &out, &rest, err)
                                       : parse_plain(text, &out, &rest, err);
     if (status != MG_OK) return status;

@@ -188,7 +188,7 @@ mg_status mg_control_get_answer(const char *line, struct mg_control_answer *answ
     if (!good)
         return mg_fail(err, MG_BAD_BYTES,
                        "maillaged answered something else than expected: are both of one version?");
-    strcpy(out.error.text, rest + 5);
+    (void)snprintf(out.error.text, sizeof out.error.text, "%s", rest + 5);
     result_of(fields, &out.result);
     *answer = out;
     return MG_OK;

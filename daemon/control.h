@@ -42,7 +42,7 @@ mg_status mg_control_get_answer(const char *line, struct mg_control_answer *answ
 
 /* A stream socket bound to DIR/control.sock with mode 0600, in place of what a dead maillaged left
  * there: hold daemon.lock. *SOCKET is yours to close. */
-mg_status mg_control_bind(const char *dir, int *socket, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_control_bind(const char *dir, int *result, struct mg_error *err) MG_MUST_CHECK;
 void mg_control_unbind(const char *dir);
 
 #endif

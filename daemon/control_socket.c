@@ -124,7 +124,7 @@ mg_status mg_control_sync(const char *dir, const struct mg_dial_options *options
                           struct mg_dial_result *result, struct mg_error *err)
 {
     struct mg_control_request request;
-    struct mg_control_answer answer;
+    struct mg_control_answer answer = {0};
     char text[MG_CONTROL_LINE_MAX];
     *running = false;
     *result = (struct mg_dial_result){0};

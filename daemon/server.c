@@ -340,7 +340,7 @@ static void fit_to_files(struct server *server)
 {
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
-    rlim_t wanted = (rlim_t)(server->callers_max + TURNED_AWAY_MAX + FILES_SPARE);
+    rlim_t wanted = (rlim_t)server->callers_max + TURNED_AWAY_MAX + FILES_SPARE;
     if (files.rlim_cur < wanted && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
         (void)setrlimit(RLIMIT_NOFILE, &files);

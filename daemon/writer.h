@@ -26,7 +26,7 @@ struct mg_writer_job {
 };
 
 /* STORE is the writer's alone until mg_writer_stop. Gives *WRITER. */
-mg_status mg_writer_start(uv_loop_t *loop, struct mg_store *store, struct mg_writer **writer,
+mg_status mg_writer_start(uv_loop_t *loop, struct mg_store *store, struct mg_writer **result,
                           struct mg_error *err) MG_MUST_CHECK;
 void mg_writer_submit(struct mg_writer *writer, struct mg_writer_job *job);
 
