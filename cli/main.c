@@ -16,6 +16,7 @@
 #include "cli/args.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
+#include "daemon/daemon.h"
 
 void mg_no_memory(void)
 {
@@ -40,23 +41,6 @@ void mg_note(const struct mg_cli *cli, const char *format, ...)
 }
 
 /* --- the node's directory --- */
-
-/* DIR from the environment, in BUFFER where it is put together; NULL when nothing says it. */
-static const char *default_dir(char *buffer, size_t size)
-{
-    const char *named = getenv("MAILLAGE_DIR");
-    if (named != NULL && named[0] != '\0') return named;
-
-    /* The XDG specification: a relative path there is to be ignored. */
-    const char *base = getenv("XDG_DATA_HOME"), *below = "/maillage";
-    if (base == NULL || base[0] != '/') {
-        base = getenv("HOME");
-        below = "/.local/share/maillage";
-    }
-    if (base == NULL || base[0] == '\0') return NULL;
-    int len = snprintf(buffer, size, "%s%s", base, below);
-    return len > 0 && (size_t)len < size ? buffer : NULL;
-}
 
 mg_status mg_cli_need_dir(const struct mg_cli *cli, struct mg_error *err)
 {
@@ -87,14 +71,6 @@ mg_status mg_cli_open_hub(struct mg_cli *cli, struct mg_error *err)
 }
 
 /* --- a run --- */
-
-/* A descriptor of 0 to 2 that is closed would be given to the next file opened, and then a message
- * would be written into the database. */
-static void keep_standard_streams(void)
-{
-    for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) == -1 && errno == EBADF) (void)open("/dev/null", O_RDONLY);
-}
 
 static mg_status check_word_count(const struct mg_verb *verb, const struct mg_args *args,
                                   struct mg_error *err)
@@ -194,11 +170,11 @@ static void print_failure(const struct mg_error *err)
 
 int main(int argc, char **argv)
 {
-    keep_standard_streams();
+    mg_keep_standard_streams(O_RDONLY);
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that left is an error of write(), told as one */
 
     char dir[4096];
-    struct mg_cli cli = {.dir = default_dir(dir, sizeof dir)};
+    struct mg_cli cli = {.dir = mg_default_dir(dir, sizeof dir)};
     struct mg_error err = {""};
     struct mg_args args;
     mg_args_init(&args, argc);

@@ -96,6 +96,16 @@ struct mg_daemon_options {
 mg_status mg_daemon_run(const struct mg_daemon_options *options,
                         struct mg_error *err) MG_MUST_CHECK;
 
+/* --- a program's start --- */
+
+/* A descriptor of 0 to 2 that is closed would be given to the next file opened, and then a message
+ * would be written into the database. It becomes /dev/null, opened in MODE: O_RDONLY where writing
+ * is to fail, O_RDWR where nobody minds. */
+void mg_keep_standard_streams(int mode);
+
+/* DIR as the environment says it, in BUFFER where it is put together; NULL when nothing says it. */
+const char *mg_default_dir(char *buffer, size_t size);
+
 /* --- the fault relay: a bad network on one machine --- */
 
 struct mg_relay_options {

@@ -1,7 +1,6 @@
 /*
  * main.c - `maillaged`: its arguments, and the exit status that says how it ended.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -23,29 +22,6 @@ static const char usage[] =
     "\n"
     "A hub is made by `maillage hub init`, a node by `maillage join`. A node listens on\n"
     "no port: it does the sessions that `maillage sync` asks for, and prints `ready`.\n";
-
-/* A descriptor of 0 to 2 that is closed would be given to the next file opened, and then a log line
- * would be written into the database. */
-static void keep_standard_streams(void)
-{
-    for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) == -1 && errno == EBADF) (void)open("/dev/null", O_RDWR);
-}
-
-/* As the command line finds it (CLI.md); NULL when nothing says it. */
-static const char *default_dir(char *buffer, size_t size)
-{
-    const char *named = getenv("MAILLAGE_DIR");
-    if (named != NULL && named[0] != '\0') return named;
-    const char *base = getenv("XDG_DATA_HOME"), *below = "/maillage";
-    if (base == NULL || base[0] != '/') {
-        base = getenv("HOME");
-        below = "/.local/share/maillage";
-    }
-    if (base == NULL || base[0] == '\0') return NULL;
-    int len = snprintf(buffer, size, "%s%s", base, below);
-    return len > 0 && (size_t)len < size ? buffer : NULL;
-}
 
 enum parsed { RUN, DONE, WRONG };
 
@@ -83,9 +59,9 @@ static enum parsed parse(int argc, char **argv, struct mg_daemon_options *option
 
 int main(int argc, char **argv)
 {
-    keep_standard_streams();
+    mg_keep_standard_streams(O_RDWR);
     char dir[4096];
-    struct mg_daemon_options options = {.dir = default_dir(dir, sizeof dir)};
+    struct mg_daemon_options options = {.dir = mg_default_dir(dir, sizeof dir)};
     switch (parse(argc, argv, &options)) {
     case DONE: return fflush(stdout) == 0 ? 0 : mg_exit_status(MG_FAILED);
     case WRONG: return mg_exit_status(MG_USAGE);

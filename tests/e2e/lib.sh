@@ -22,24 +22,47 @@ fail() {
 
 m() { "$bin/maillage" --quiet "$@"; }
 
+# expect STATUS WORDS COMMAND...: runs it; its exit status must be STATUS, its stderr hold WORDS
+expect() {
+    want=$1 words=$2
+    shift 2
+    "$@" >out 2>err
+    got=$?
+    [ "$got" = "$want" ] || fail "exit $got, not $want: $* ($(cat err))"
+    case $(cat err) in *"$words"*) ;; *) fail "\"$words\" is not said by: $* ($(cat err))" ;; esac
+}
+
+# wait_for FILE WORDS PID: until FILE has a line that starts so, or the process ends
+wait_for() {
+    tries=0
+    while ! grep -q "^$2" "$1" 2>/dev/null; do
+        tries=$((tries + 1))
+        if [ $tries -gt 200 ] || ! kill -0 "$3" 2>/dev/null; then
+            fail "no line \"$2\" in $1: $(cat "$1")"
+            return 1
+        fi
+        sleep 0.05
+    done
+}
+
 # start_hub DIR [LISTEN]: sets hub_pid and hub_address
 start_hub() {
     rm -f "$1.err" # what the last one said is not what this one says
     "$bin/maillaged" --dir "$1" --listen "${2:-127.0.0.1:0}" 2>"$1.err" &
     hub_pid=$!
     started="$started $hub_pid"
-    tries=0
-    until hub_address=$(sed -n "s/^listening on //p" "$1.err" 2>/dev/null) && [ -n "$hub_address" ]; do
-        tries=$((tries + 1))
-        [ $tries -gt 200 ] && { fail "the hub does not start: $(cat "$1.err")"; return 1; }
-        sleep 0.05
-    done
+    wait_for "$1.err" "listening on " $hub_pid
+    hub_address=$(sed -n 's/^listening on //p' "$1.err")
 }
 
-stop_hub() {
-    kill "$hub_pid"
-    wait "$hub_pid" 2>/dev/null
+# end_process PID SIGNAL: sets ended to its exit status
+end_process() {
+    kill "-$2" "$1"
+    wait "$1" 2>/dev/null
+    ended=$?
 }
+
+stop_hub() { end_process "$hub_pid" TERM; }
 
 # join NODE SCOPE: enrols ./NODE
 join_node() {
@@ -50,6 +73,9 @@ join_node() {
 sync_node() {
     m --dir "$1" sync --hub "$hub_address" >"$1.out" 2>"$1.err" || fail "$1 does not sync: exit $? $(cat "$1.err")"
 }
+
+# field NAME < JSON: a number, text or truth value of an object
+field() { sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" | head -n 1; }
 
 # cell NODE SQL: the first value of the first row, as JSON prints it
 cell() { m --dir "$1" sql --json "$2" | sed -n 's/^.*: *"\{0,1\}\([^",}]*\)"\{0,1\}.*$/\1/p' | head -n 1; }

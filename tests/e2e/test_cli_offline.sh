@@ -6,22 +6,12 @@
 # Needs $MAILLAGE_BIN, the directory of the programs.
 set -u
 
-bin=${MAILLAGE_BIN:?the directory of maillage}
-work=$(mktemp -d "${TMPDIR:-/tmp}/maillage-cli-XXXXXX") || exit 1
-cd "$work" || exit 1
-trap 'cd / && rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-export LC_ALL=C.UTF-8 TZ=Europe/Paris MAILLAGE_DIR="$work/hub" HOME="$work"
+. "$(dirname "$0")/lib.sh"
+export TZ=Europe/Paris MAILLAGE_DIR="$work/hub" HOME="$work"
 unset XDG_DATA_HOME
-failures=0
 nobody=00000000-0000-4000-8000-000000000000
 
-fail() {
-    echo "FAIL: $*" >&2
-    failures=$((failures + 1))
-}
-
-m() { "$bin/maillage" "$@"; }
+m() { "$bin/maillage" "$@"; } # not quiet: what it says is looked at
 
 # expect STATUS WORDS ARGUMENTS...: runs maillage; the exit status must be STATUS and stderr hold WORDS.
 # A refusal prints nothing on stdout, with --json neither.
