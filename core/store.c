@@ -69,8 +69,10 @@ static mg_status explain_constraint(struct mg_error *err, const char *text)
 
 mg_status mg_sqlite_fail(struct mg_error *err, sqlite3 *db, const char *doing)
 {
-    int rc = sqlite3_errcode(db) & 0xff;
+    int rc = sqlite3_errcode(db) & 0xff, why = sqlite3_system_errno(db);
     const char *text = sqlite3_errmsg(db);
+    /* The index of the WAL is a file of fixed size, and an SQLITE_IOERR when there is no room for it. */
+    if (rc == SQLITE_IOERR && (sqlite3_extended_errcode(db) == SQLITE_IOERR_SHMSIZE || why == ENOSPC || why == EDQUOT)) rc = SQLITE_FULL;
     switch (rc) {
     case SQLITE_CONSTRAINT: return explain_constraint(err, text);
     case SQLITE_FULL: return mg_fail(err, MG_STORAGE, "the disk is full (%s); free some space and run this again: nothing was changed", doing);

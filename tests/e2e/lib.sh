@@ -57,12 +57,22 @@ start_hub() {
 
 # end_process PID SIGNAL: sets ended to its exit status
 end_process() {
-    kill "-$2" "$1"
+    kill "-$2" "$1" 2>/dev/null # it may have ended by itself
     wait "$1" 2>/dev/null
     ended=$?
 }
 
 stop_hub() { end_process "$hub_pid" TERM; }
+
+# start_relay OPTION...: sets relay_pid and relay_address
+start_relay() {
+    rm -f relay.err
+    "$bin/maillage" relay --to "$hub_address" "$@" 2>relay.err &
+    relay_pid=$!
+    started="$started $relay_pid"
+    wait_for relay.err "relay listening on " $relay_pid
+    relay_address=$(sed -n 's/^relay listening on //p' relay.err)
+}
 
 # join NODE SCOPE: enrols ./NODE
 join_node() {

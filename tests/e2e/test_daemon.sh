@@ -37,16 +37,6 @@ start_hub_to_stay() {
     wait_for "$1.err" "listening on $hub_address" $hub_pid
 }
 
-# start_relay OPTION...: sets relay_pid and relay_address
-start_relay() {
-    rm -f relay.err
-    "$bin/maillage" relay --to "$hub_address" "$@" 2>relay.err &
-    relay_pid=$!
-    started="$started $relay_pid"
-    wait_for relay.err "relay listening on " $relay_pid
-    relay_address=$(sed -n 's/^relay listening on //p' relay.err)
-}
-
 # add_person DIR NAME
 add_person() {
     expect 0 "" m --dir "$1" add participant antenna="$scope" family_name="$2" birth_date=1980-05-17
