@@ -18,10 +18,9 @@ static void drop_cut_character(char *text, size_t len)
     if (len - (start - 1) < need) text[start - 1] = '\0';
 }
 
-mg_status mg_fail(struct mg_error *err, mg_status status, const char *format, ...)
+void mg_error_say(struct mg_error *err, const char *format, ...)
 {
-    mg_assert(status != MG_OK);
-    if (err == NULL) return status;
+    if (err == NULL) return;
 
     va_list args;
     va_start(args, format);
@@ -29,7 +28,6 @@ mg_status mg_fail(struct mg_error *err, mg_status status, const char *format, ..
     va_end(args);
     if (wanted < 0) err->text[0] = '\0';
     if (wanted >= (int)sizeof err->text) drop_cut_character(err->text, sizeof err->text - 1);
-    return status;
 }
 
 int mg_exit_status(mg_status status)

@@ -197,7 +197,7 @@ static mg_status stand(struct mg_store *store, struct mg_standing *standing, str
 {
     struct mg_conn *conn = &store->user;
     struct mg_mark cursor;
-    int64_t number, hlc = 0;
+    int64_t number = 0, hlc = 0;
     size_t len = 0;
     mg_status status = store->id.hub ? mg_numbered_get(conn, &cursor, err) : mg_cursor_get(conn, &cursor, err);
     if (status == MG_OK && cursor.history != 0) standing->cursor = (struct mg_position){conn->lineage.histories[cursor.history].id, cursor.n};

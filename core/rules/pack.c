@@ -20,14 +20,14 @@ enum { STEPS_MAX = 500, STEPS_UNIT = 1000 };
 
 const char *const mg_section_names[] = {"entry", "step_start", "accompaniment", "exit", "invariant", "alert"};
 
-mg_status mg_pack_bad(const struct mg_pack *pack, const struct mg_yaml *node, struct mg_error *err, const char *format, ...)
+void mg_pack_say(const struct mg_pack *pack, const struct mg_yaml *node, struct mg_error *err, const char *format, ...)
 {
     char sentence[512];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
-    return mg_fail(err, MG_REFUSED, "%s:%d: %s", pack->file, node != NULL ? node->line : 1, sentence);
+    mg_error_say(err, "%s:%d: %s", pack->file, node != NULL ? node->line : 1, sentence);
 }
 
 /* Takes TEXT (malloc), which lives as long as the pack. */
@@ -99,6 +99,7 @@ static mg_status fill(struct mg_pack *pack, const struct mg_yaml *node, const ch
 {
     sqlite3_str *out = sqlite3_str_new(NULL);
     mg_status status = MG_OK;
+    mg_assert(text != NULL);
     for (const char *at = text; *at != '\0' && status == MG_OK;) {
         const char *end = *at == '{' ? strchr(at, '}') : NULL;
         if (end == NULL) {
@@ -168,7 +169,7 @@ static int name_index(const struct mg_pack *pack, const char *name)
 static mg_status rule_names(struct mg_pack *pack, const struct mg_yaml *rules, struct mg_error *err)
 {
     MG_YAML_EACH(rule, rules) {
-        const char *id;
+        const char *id = "";
         if (rule->kind != MG_YAML_MAP) return mg_pack_bad(pack, rule, err, "a rule is {id, ok, fr, en}");
         mg_status status = text_at(pack, rule, "id", "the rule", &id, err);
         if (status == MG_OK) status = name_add(pack, rule, id, err);

@@ -70,8 +70,8 @@ struct mg_pack_info {
 
 struct mg_pack;
 
-/* Reads and compiles; NAME is the file's, for sentences: "NAME:12: ...". Gives *PACK. MG_REFUSED: not a pack. */
-mg_status mg_pack_load(struct mg_bytes text, const char *name, struct mg_pack **pack, struct mg_error *err) MG_MUST_CHECK;
+/* Reads and compiles; NAME is the file's, for sentences: "NAME:12: ...". Gives *OUT. MG_REFUSED: not a pack. */
+mg_status mg_pack_load(struct mg_bytes text, const char *name, struct mg_pack **out, struct mg_error *err) MG_MUST_CHECK;
 void mg_pack_free(struct mg_pack *pack); /* NULL is fine */
 const struct mg_pack_info *mg_pack_info(const struct mg_pack *pack);
 const struct mg_parameter *mg_pack_parameter(const struct mg_pack *pack, const char *id); /* NULL: none */

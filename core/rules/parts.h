@@ -100,9 +100,10 @@ struct mg_pack {
     int kept_count, kept_room;
 };
 
-/* "FILE:LINE: " and a sentence. */
-mg_status mg_pack_bad(const struct mg_pack *pack, const struct mg_yaml *node, struct mg_error *err, const char *format, ...)
-    __attribute__((format(printf, 4, 5))) MG_MUST_CHECK;
+/* "FILE:LINE: " and a sentence; gives MG_REFUSED. */
+#define mg_pack_bad(pack, node, err, ...) (mg_pack_say((pack), (node), (err), __VA_ARGS__), mg_not_ok(MG_REFUSED))
+void mg_pack_say(const struct mg_pack *pack, const struct mg_yaml *node, struct mg_error *err, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* The facts of a case or document. */
 mg_status mg_pack_take_facts(struct mg_pack *pack, const struct mg_yaml *tables, struct mg_facts *facts,
                              struct mg_error *err) MG_MUST_CHECK;

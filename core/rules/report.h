@@ -57,9 +57,9 @@ struct mg_report {
     int group_count;
 };
 
-/* Gives *REPORT. MG_REFUSED: the scope is not of the pack's PLIE. */
+/* Gives *OUT. MG_REFUSED: the scope is not of the pack's PLIE. */
 mg_status mg_report_make(struct mg_store *store, const struct mg_pack *pack, const struct mg_report_request *request,
-                         struct mg_report **report, struct mg_error *err) MG_MUST_CHECK;
+                         struct mg_report **out, struct mg_error *err) MG_MUST_CHECK;
 void mg_report_free(struct mg_report *report); /* NULL is fine */
 
 /* An indicator's target; has false: none. PERCENT: it is one of its percentage. */

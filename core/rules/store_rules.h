@@ -18,7 +18,7 @@ struct mg_rules {
 };
 
 /* The packs in force as of the open transaction of CONN. */
-mg_status mg_rules_load(struct mg_store *store, struct mg_conn *conn, struct mg_rules **rules, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_rules_load(struct mg_store *store, struct mg_conn *conn, struct mg_rules **out, struct mg_error *err) MG_MUST_CHECK;
 /* The pack that judges FACTS; NULL: none. */
 const struct mg_in_force *mg_rules_choose(const struct mg_rules *rules, const struct mg_facts *facts, struct mg_date as_of);
 /* What the table of packs says now: checks what is new. *CHANGED: other packs are in force. */

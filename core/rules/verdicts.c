@@ -349,11 +349,12 @@ mg_status mg_rules_judge(struct mg_store *store, const uint8_t participant[MG_ID
                          struct mg_pack **pack, struct mg_verdict *verdict, struct mg_error *err)
 {
     struct mg_conn *conn = &store->user;
-    struct mg_rules *rules;
+    struct mg_rules *rules = NULL;
     bool found = false, own;
     mg_status status = mg_read_begin(store, &own, err);
     if (status == MG_OK) status = mg_rules_load(store, conn, &rules, err);
     if (status == MG_OK) status = mg_dossier_facts(store, conn, participant, &rules->facts, &found, err);
+    mg_assert(status != MG_OK || rules != NULL);
     if (status == MG_OK && !found) {
         char id[MG_ID_TEXT_LEN + 1];
         mg_id_format(participant, id);
@@ -571,6 +572,7 @@ static bool first_difference(struct mg_bytes ours, bool ours_last, struct mg_byt
         return false;
     }
     const uint8_t *a = ours_over ? NULL : ours.data + at, *b = theirs_over ? NULL : theirs.data + at;
+    mg_assert(a != NULL || b != NULL);
     bool ours_first = b == NULL || (a != NULL && memcmp(a, b, MG_ID_LEN) <= 0);
     memcpy(compared->participant, ours_first ? a : b, MG_ID_LEN);
     return true;

@@ -113,6 +113,7 @@ static mg_status read_children(struct reader *reader, int depth, struct mg_yaml 
         }
         if (status == MG_OK) status = read_node(reader, depth + 1, &child, err);
         if (status != MG_OK) return status;
+        mg_assert(child != NULL);
         if (key != NULL) {
             child->key = key->text;
             child->key_line = key->line;

@@ -42,7 +42,8 @@ void mg_yaml_free(struct mg_yaml_document *document); /* NULL is fine */
 const struct mg_yaml *mg_yaml_get(const struct mg_yaml *node, const char *key);
 
 #define MG_YAML_EACH(entry, node)                                                                                      \
-    for (const struct mg_yaml *entry = (node) != NULL ? (node)->first : NULL; entry != NULL; entry = entry->next)
+    for (const struct mg_yaml *entry = (node) != NULL ? (node)->first : NULL; entry != NULL; /* NOLINT: a name */      \
+         entry = entry->next) /* NOLINT */
 
 /* A scalar's meaning: plain null and ~ (and nothing at all) are NULL; plain integers are integers. */
 bool mg_yaml_is_null(const struct mg_yaml *node);
