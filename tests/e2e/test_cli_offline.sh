@@ -251,4 +251,4 @@ cp -r hub keyless
 head -c 32 /dev/zero >keyless/store.key
 expect 7 "" --dir "$work/keyless" --json list participant
 
-[ "$failures" = 0 ] || { echo "$failures failed" >&2; exit 1; }
+finish
