@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 enum { MG_COLUMNS_MAX = 32, MG_TABLES_MAX = 64, MG_TEXT_MAX = 2048, MG_NOTE_MAX = 16384, MG_ID_LEN = 16 };
+enum { MG_PACK_TEXT_MAX = 96 * 1024, MG_VALUE_MAX = MG_PACK_TEXT_MAX }; /* bytes; a rule pack is the longest value that there is */
 
 enum mg_type {
     MG_TYPE_TEXT,  /* at most column->max bytes of UTF-8 */

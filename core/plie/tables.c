@@ -18,7 +18,7 @@
 
 /* In bytes of UTF-8. */
 enum { code_max = 64, phone_max = 64, hash_max = 128, name_max = 256, email_max = 320,
-       label_max = 512, address_max = 1024, pack_max = 98304 };
+       label_max = 512, address_max = 1024, pack_max = MG_PACK_TEXT_MAX };
 
 /* One column each. P is REVIEW or LATEST; what cannot change has its own forms below. */
 #define TEXT(n, p, bytes)                                                                         \

@@ -19,7 +19,7 @@
 #include "core/rules/verdict.h"
 #include "core/status.h"
 
-enum { MG_PACK_HASH_LEN = 32, MG_PACK_ID_MAX = 64, MG_PACK_MAX = 96 * 1024, MG_INDICATORS_MAX = 96 };
+enum { MG_PACK_HASH_LEN = 32, MG_PACK_ID_MAX = 64, MG_PACK_MAX = MG_PACK_TEXT_MAX, MG_INDICATORS_MAX = 96 };
 
 struct mg_text { /* in two languages, parameters filled in */
     const char *fr, *en;

@@ -78,6 +78,18 @@ holds 'd["entry"] == "ineligible" and d["step_start"] == "allowed"' --dir mdfj r
 answers 3 "there is no participant" --dir mdfj rules check 00000000-0000-4000-8000-000000000000 --as-of 2020-06-30
 answers 2 "is not the id" --dir mdfj rules check 12 --as-of 2020-06-30
 
+# The longest pack, which nothing compresses, takes more than a chunk and arrives all the same.
+python3 - "$mart" <<'END' >longest.yaml
+import random, sys
+text = open(sys.argv[1], encoding="utf-8").read().replace("pack: martigues-2020", "pack: martigues-long").replace("2020-01-01\nvalid_to: 2020-12-31", "2030-01-01")
+dice = random.Random(1)
+noise = "".join(chr(dice.randrange(48, 123)) for _ in range(98304 - len(text.encode()) - 2))
+sys.stdout.write(text + "#" + noise + "\n")
+END
+answers 0 "published" --dir hub rules publish longest.yaml
+holds 'd["verdicts_agree"] and d["digests_agree"]' --dir mdfj sync
+holds '[p["state"] for p in d] == ["in force", "in force"]' --dir mdfj rules list
+
 # Two people, one dossier: what the hub's edit does to the verdict here is drift, with its commit.
 m --dir mdfj add situation participant="$id" code=aah since=2019-01-01 >/dev/null
 holds 'd["verdicts_agree"]' --dir mdfj sync

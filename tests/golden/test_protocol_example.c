@@ -290,6 +290,7 @@ static void the_limits_are_those_of_the_code(void **state)
         {"chunk, on the wire", MG_CHUNK_WIRE_MAX},
         {"batch, content", MG_BATCH_MAX},
         {"batch, on the wire", MG_PUSH_WIRE_MAX},
+        {"value", MG_VALUE_MAX},
         {"receipt", MG_RECEIPT_MAX},
         {"window of chunks", MG_WINDOW_CHUNKS},
         {"window of chunks, bytes", MG_WINDOW_CHUNK_BYTES},

@@ -158,6 +158,30 @@ static void a_pack_travels_and_judges(void **state)
     world_expect_agreement(w);
 }
 
+/* As long as a pack may be, and nothing in it that compresses. */
+static void the_longest_pack_travels(void **state)
+{
+    (void)state;
+    open_martigues(10);
+    char *text = world_pack("monde", "monde"), *longest = malloc(MG_PACK_MAX + 1);
+    assert_non_null(longest);
+    size_t len = strlen(text);
+    memcpy(longest, text, len);
+    free(text);
+    longest[len++] = '#';
+    while (len < MG_PACK_MAX - 1) longest[len++] = (char)('0' + world_chance(w) % 70);
+    longest[len++] = '\n';
+    longest[len] = '\0';
+    world_publish(w, longest);
+    free(longest);
+    world_sync_all(w);
+    for (int i = 0; i < w->count; i++) {
+        assert_string_equal(world_read(w, i, "SELECT active FROM mg_pack"), "1");
+        assert_string_equal(world_read(w, i, "SELECT count(*) FROM mg_quarantine"), "0");
+    }
+    world_expect_agreement(w);
+}
+
 static char *published_state(int node)
 {
     static char text[512];
@@ -423,6 +447,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_pack_travels_and_judges, close_world),
+        cmocka_unit_test_teardown(the_longest_pack_travels, close_world),
         cmocka_unit_test_teardown(a_forged_pack_judges_nobody, close_world),
         cmocka_unit_test_teardown(only_the_hub_publishes_and_only_what_passes, close_world),
         cmocka_unit_test_teardown(another_pack_judges_all_again_and_lists_it, close_world),
