@@ -119,6 +119,10 @@
     X(PACK_PUBLISH, "INSERT INTO rule_pack(id, code, valid_from, valid_to, body, hash, signature)"                     \
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(id) DO UPDATE"                                   \
                     " SET valid_from = ?3, valid_to = ?4, body = ?5, hash = ?6, signature = ?7")                       \
+    X(HELD_ANY, "SELECT 1 FROM mg_held LIMIT 1")                                                                       \
+    X(HELD_IS, "SELECT 1 FROM mg_held WHERE t = ?1 AND id = ?2")                                                       \
+    X(HELD_BY_OTHERS, "SELECT 1 FROM placement WHERE participant = ?1 UNION ALL"                                       \
+                      " SELECT 1 FROM clause_hours WHERE participant = ?1 LIMIT 1")                                    \
     X(DOSSIERS, "SELECT id FROM participant ORDER BY id")                                                              \
     X(REFERENTS, "SELECT count(DISTINCT value) FROM mg_sibling WHERE t = ?1 AND id = ?2 AND cell = ?3"                 \
                  " AND value IS NOT ?4")                                                                               \

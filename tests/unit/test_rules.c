@@ -344,6 +344,44 @@ static void two_referents_are_an_item_to_review_everywhere(void **state)
     world_expect_agreement(w);
 }
 
+/* A deleted step that another antenna's dossier refers to is visible where both are read, and only there; the rules
+ * say the same everywhere. */
+static void what_another_dossier_holds_is_no_fact(void **state)
+{
+    (void)state;
+    id_text here, step, there, exit;
+    char who[64], what[64];
+    open_martigues(11);
+    world_publish(w, NULL);
+    world_add(w, CHLOE, "participant", here, "antenna=" MSP, "commune=13056", NULL);
+    (void)snprintf(who, sizeof who, "participant=%s", here);
+    world_add(w, CHLOE, "step", step, who, "kind=training", NULL);
+    world_sync_all(w);
+    world_add(w, ANNE, "participant", there, "antenna=" MDFJ, "commune=13056", NULL);
+    world_sync_all(w);
+    world_remove(w, CHLOE, "step", step);
+    world_remove(w, CHLOE, "participant", here);
+    (void)snprintf(who, sizeof who, "participant=%s", there);
+    (void)snprintf(what, sizeof what, "step=%s", step);
+    world_add(w, HUB, "exit", exit, who, what, "kind=training", "happened_on=2020-01-01", NULL);
+    world_sync_all(w);
+    assert_string_equal(world_cell(w, HUB, "participant", here, "commune"), "13056"); /* held */
+    assert_string_equal(world_cell(w, CHLOE, "participant", here, "commune"), "(none)");
+    assert_string_equal(kept(HUB, here, MG_PART_entry), "(none)");
+    assert_string_equal(kept(CHLOE, here, MG_PART_entry), "(none)");
+    world_expect_agreement(w);
+    /* Held by its own dossier, a deleted row is one. */
+    id_text own, contract, post;
+    add_pending(ANNE, own, contract, post);
+    world_remove(w, ANNE, "exit", post);
+    world_remove(w, ANNE, "contract", contract);
+    world_set(w, BASTIEN, "exit", post, "validated_on", "2019-09-01");
+    world_sync_all(w);
+    assert_string_equal(kept(ANNE, own, MG_PART_exit), "positive");
+    assert_string_equal(kept(HUB, own, MG_PART_exit), "positive");
+    world_expect_agreement(w);
+}
+
 /* --- moves, deletions, days --- */
 
 static void a_dossier_that_moves_takes_its_verdict_along(void **state)
@@ -453,6 +491,7 @@ int main(void)
         cmocka_unit_test_teardown(another_pack_judges_all_again_and_lists_it, close_world),
         cmocka_unit_test_teardown(drift_names_the_commit, close_world),
         cmocka_unit_test_teardown(two_referents_are_an_item_to_review_everywhere, close_world),
+        cmocka_unit_test_teardown(what_another_dossier_holds_is_no_fact, close_world),
         cmocka_unit_test_teardown(a_dossier_that_moves_takes_its_verdict_along, close_world),
         cmocka_unit_test_teardown(the_hub_says_what_day_it_is, close_world),
         cmocka_unit_test_teardown(a_verdict_that_differs_is_found, close_world),
