@@ -87,8 +87,10 @@ static mg_status read_node(struct reader *reader, int depth, struct mg_yaml **no
 static mg_status read_key(struct reader *reader, const struct mg_yaml *map, struct mg_yaml **key, struct mg_error *err)
 {
     if (reader->event.type != YAML_SCALAR_EVENT) return bad(reader, err, "a name is plain text");
+    mg_status status = refuse_marks(reader, reader->event.data.scalar.anchor, reader->event.data.scalar.tag, err);
+    if (status != MG_OK) return status;
     if (map->count == ENTRIES_MAX) return bad(reader, err, "too many names in one place");
-    mg_status status = new_node(reader, MG_YAML_SCALAR, key, err);
+    status = new_node(reader, MG_YAML_SCALAR, key, err);
     if (status != MG_OK) return status;
     if ((*key)->text[0] == '\0') return bad(reader, err, "an entry without a name");
     if (strcmp((*key)->text, "<<") == 0) return bad(reader, err, "a merge key (<<); write the entries out");
@@ -159,13 +161,28 @@ static mg_status read_stream(struct reader *reader, struct mg_error *err)
     return status;
 }
 
+/* Of the first byte that is not text. A line end is never inside a character, so each line is asked alone. */
+static int line_not_text(struct mg_bytes text)
+{
+    const char *at = (const char *)text.data;
+    int line = 1;
+    for (size_t left = text.len; left > 0; line++) {
+        const char *end = memchr(at, '\n', left);
+        size_t len = end != NULL ? (size_t)(end - at) + 1 : left;
+        if (!mg_mp_is_text(at, len)) break;
+        at += len;
+        left -= len;
+    }
+    return line;
+}
+
 mg_status mg_yaml_read(struct mg_bytes text, const char *name, struct mg_yaml_document **document, struct mg_error *err)
 {
     struct reader reader = {.name = name};
     *document = NULL;
     if (text.len > MG_YAML_MAX)
         return mg_fail(err, MG_REFUSED, "%s: %zu bytes; a document has at most %d", name, text.len, MG_YAML_MAX);
-    if (!mg_mp_is_text((const char *)text.data, text.len)) return mg_fail(err, MG_REFUSED, "%s: not UTF-8 text", name);
+    if (!mg_mp_is_text((const char *)text.data, text.len)) return mg_fail(err, MG_REFUSED, "%s:%d: not UTF-8 text", name, line_not_text(text));
     mg_assert(yaml_parser_initialize(&reader.parser) != 0);
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&reader.parser, text.data, text.len);
@@ -219,10 +236,12 @@ bool mg_yaml_int(const struct mg_yaml *node, int64_t *value)
     bool negative = *at == '-';
     at += negative;
     if (*at < '0' || *at > '9' || (*at == '0' && at[1] != '\0')) return false;
-    int64_t number = 0;
-    for (; *at >= '0' && *at <= '9'; at++)
-        if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, *at - '0', &number)) return false;
-    *value = negative ? -number : number;
+    int64_t number = 0; /* counted downwards where it is negative: that side has one number more */
+    for (; *at >= '0' && *at <= '9'; at++) {
+        int digit = negative ? '0' - *at : *at - '0';
+        if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, digit, &number)) return false;
+    }
+    *value = number;
     return *at == '\0';
 }
 
