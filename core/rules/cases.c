@@ -24,13 +24,27 @@ static mg_status take_row(struct mg_pack *pack, enum mg_fact_table table, const 
     return MG_OK;
 }
 
+static mg_status take_rows(struct mg_pack *pack, enum mg_fact_table table, const struct mg_yaml *list, struct mg_facts *facts,
+                           struct mg_error *err)
+{
+    MG_YAML_EACH(row, list) {
+        if (facts->rows[table].count == MG_FACT_ROWS_MAX)
+            return mg_pack_bad(pack, row, err, "more than %d rows of %s", MG_FACT_ROWS_MAX, mg_fact_tables[table].name);
+        mg_status status = take_row(pack, table, row, mg_facts_row(facts, table), facts, err);
+        if (status != MG_OK) return status;
+    }
+    return MG_OK;
+}
+
 mg_status mg_pack_take_facts(struct mg_pack *pack, const struct mg_yaml *tables, struct mg_facts *facts,
                              struct mg_error *err)
 {
+    if (tables != NULL && tables->kind != MG_YAML_MAP && !mg_yaml_is_null(tables))
+        return mg_pack_bad(pack, tables, err, "facts are tables: `participant: {...}`, and lists of rows");
     MG_YAML_EACH(node, tables) {
-        int table = mg_fact_table_find(node->key != NULL ? node->key : "");
+        int table = mg_fact_table_find(node->key);
         mg_status status = MG_OK;
-        if (table < 0) return mg_pack_bad(pack, node, err, "no table of facts has the name %s", node->key != NULL ? node->key : "");
+        if (table < 0) return mg_pack_bad(pack, node, err, "no table of facts has the name %s", node->key);
         if (table == MG_FACT_participant) {
             struct mg_fact_rows *rows = &facts->rows[table];
             struct mg_fact *row = rows->count > 0 ? rows->cells : mg_facts_row(facts, MG_FACT_participant);
@@ -38,10 +52,7 @@ mg_status mg_pack_take_facts(struct mg_pack *pack, const struct mg_yaml *tables,
         } else if (node->kind != MG_YAML_LIST) {
             status = mg_pack_bad(pack, node, err, "the rows of %s are a list", node->key);
         } else {
-            MG_YAML_EACH(row, node)
-                if (status == MG_OK)
-                    status = take_row(pack, (enum mg_fact_table)table, row, mg_facts_row(facts, (enum mg_fact_table)table),
-                                      facts, err);
+            status = take_rows(pack, (enum mg_fact_table)table, node, facts, err);
         }
         if (status != MG_OK) return status;
     }
@@ -79,6 +90,8 @@ static mg_status expect(struct mg_pack *pack, const char *name, const struct mg_
     mg_status status = MG_OK;
     const char *is = NULL;
     if (strcmp(node->key, "rules") == 0) {
+        if (node->kind != MG_YAML_MAP)
+            return mg_pack_bad(pack, node, err, "case \"%s\": `rules` is {rule: true, false or null}", name);
         MG_YAML_EACH(rule, node)
             if (status == MG_OK) status = expect_rule(pack, name, rule, verdict, err);
         return status;
@@ -132,13 +145,23 @@ static mg_status check_counts(struct mg_pack *pack, const struct mg_yaml *node, 
 {
     int64_t values[MG_INDICATORS_MAX] = {0}, number = 0;
     int index;
+    const struct mg_yaml *counts = mg_yaml_get(node, "counts"), *expected = mg_yaml_get(node, "expect");
+    const struct mg_yaml *indicators = mg_yaml_get(expected, "indicators");
+    struct mg_error why;
     mg_status status = MG_OK;
-    MG_YAML_EACH(count, mg_yaml_get(node, "counts")) {
+    if (mg_yaml_get(node, "facts") != NULL || mg_yaml_get(node, "base") != NULL || mg_yaml_get(node, "as_of") != NULL)
+        return mg_pack_bad(pack, node, err, "case \"%s\": with `counts` there are no facts, base or as_of", name);
+    if (expected->count != 1 || indicators == NULL)
+        return mg_pack_bad(pack, expected, err, "case \"%s\": with `counts`, `indicators` alone can be expected", name);
+    if (counts->kind != MG_YAML_MAP || indicators->kind != MG_YAML_MAP)
+        return mg_pack_bad(pack, node, err, "case \"%s\": `counts` and `indicators` are {indicator: number}", name);
+    MG_YAML_EACH(count, counts) {
         if (status == MG_OK) status = indicator_number(pack, name, count, &index, &number, err);
         if (status == MG_OK) values[index] = number;
     }
-    if (status == MG_OK) status = mg_indicators_derive(&pack->info, values, err);
-    MG_YAML_EACH(want, mg_yaml_get(mg_yaml_get(node, "expect"), "indicators")) {
+    if (status == MG_OK && mg_indicators_derive(&pack->info, values, &why) != MG_OK)
+        status = mg_pack_bad(pack, node, err, "case \"%s\": %s", name, why.text);
+    MG_YAML_EACH(want, indicators) {
         if (status == MG_OK) status = indicator_number(pack, name, want, &index, &number, err);
         if (status == MG_OK && values[index] != number)
             status = mg_pack_bad(pack, want, err, "case \"%s\": %s is %lld, expected %lld", name, want->key,
@@ -149,6 +172,7 @@ static mg_status check_counts(struct mg_pack *pack, const struct mg_yaml *node, 
 
 mg_status mg_pack_check(struct mg_pack *pack, struct mg_error *err)
 {
+    static const char *const keys[] = {"name", "as_of", "base", "facts", "counts", "expect", NULL};
     const struct mg_yaml *root = mg_yaml_root(pack->document);
     struct mg_facts facts;
     mg_status status = MG_OK;
@@ -158,7 +182,9 @@ mg_status mg_pack_check(struct mg_pack *pack, struct mg_error *err)
         if (status != MG_OK) break;
         if (name == NULL || name->kind != MG_YAML_SCALAR || wanted == NULL || wanted->kind != MG_YAML_MAP || wanted->count == 0)
             status = mg_pack_bad(pack, node, err, "a case has a `name` and what to `expect`");
-        else if (mg_yaml_get(node, "counts") != NULL) status = check_counts(pack, node, name->text, err);
+        else status = mg_pack_only(pack, node, keys, "a case", err);
+        if (status != MG_OK) break;
+        if (mg_yaml_get(node, "counts") != NULL) status = check_counts(pack, node, name->text, err);
         else status = check_dossier(pack, node, root, name->text, &facts, err);
     }
     mg_facts_free(&facts);

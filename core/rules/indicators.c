@@ -69,14 +69,43 @@ static mg_status refuse(const struct check *check, const struct mg_indicator *on
     return mg_fail(err, MG_REFUSED, "%s:%d: indicator %s, `%s`: %s", check->name, one->line, one->id, part, why);
 }
 
-/* The parameters of a period, which every report gives, and those of the pack. */
-static bool parameter_known(const struct mg_pack_info *pack, const char *name)
+/* The parameters of a period, which every report gives to what it counts, and those of the pack. */
+static bool parameter_known(const struct mg_pack_info *pack, const char *name, bool period)
 {
     if (name == NULL || name[0] != ':') return false;
-    if (strcmp(name, ":from") == 0 || strcmp(name, ":to") == 0 || strcmp(name, ":as_of") == 0) return true;
+    if (period && (strcmp(name, ":from") == 0 || strcmp(name, ":to") == 0 || strcmp(name, ":as_of") == 0)) return true;
     for (int i = 0; i < pack->parameter_count; i++)
         if (strcmp(pack->parameters[i].id, name + 1) == 0) return true;
     return false;
+}
+
+static const char *source_meant(const char *name)
+{
+    const char *names[16];
+    size_t count = 0;
+    for (const struct mg_source *source = mg_sources; source->name != NULL; source++) names[count++] = source->name;
+    return mg_nearest(names, count, name);
+}
+
+/* What SQLite says, and the column that was perhaps meant: of the source, or an indicator above. */
+static void say_refused(const struct check *check, const struct mg_indicator *one, char *why, size_t size)
+{
+    static const char no_column[] = "no such column: ";
+    const char *message = sqlite3_errmsg(check->db), *names[MG_HELD_COUNT + MG_INDICATORS_MAX + 64], *near = NULL;
+    const struct mg_source *source = one->source != NULL ? mg_source_find(one->source) : NULL;
+    char columns[512], *rest = columns;
+    size_t count = 0;
+    if (strncmp(message, no_column, sizeof no_column - 1) == 0) {
+        (void)snprintf(columns, sizeof columns, "%s", source != NULL ? source->columns : "");
+        for (char *column = strtok_r(columns, ", ", &rest); column != NULL && count < 64; column = strtok_r(NULL, ", ", &rest))
+            names[count++] = column;
+        for (int i = 0; source != NULL && source->person && i < MG_HELD_COUNT; i++) names[count++] = mg_held_column(i);
+        for (const struct mg_indicator *above = check->pack->indicators; above < one; above++)
+            if (source == NULL || (above->source != NULL && strcmp(above->source, one->source) == 0)) names[count++] = above->id;
+        near = mg_nearest(names, count, message + sizeof no_column - 1);
+    }
+    (void)snprintf(why, size, "%s%s%s%s", message, near != NULL ? "; did you mean `" : "", near != NULL ? near : "",
+                   near != NULL ? "`?" : "");
 }
 
 static mg_status check_expression(struct check *check, const struct mg_indicator *one, const char *part, const char *sql,
@@ -93,13 +122,14 @@ static mg_status check_expression(struct check *check, const struct mg_indicator
     check->selects = 0;
     int rc = all != NULL ? sqlite3_prepare_v2(check->db, all, -1, &stmt, NULL) : SQLITE_NOMEM;
     sqlite3_free(all);
-    if (rc != SQLITE_OK)
-        (void)snprintf(why, sizeof why, "%s", check->denied[0] != '\0' ? check->denied : sqlite3_errmsg(check->db));
+    if (rc != SQLITE_OK && check->denied[0] == '\0') say_refused(check, one, why, sizeof why);
+    else if (rc != SQLITE_OK) (void)snprintf(why, sizeof why, "%s", check->denied);
     else if (sqlite3_column_count(stmt) != 1) (void)snprintf(why, sizeof why, "write one expression with one value");
     for (int i = 1; why[0] == '\0' && i <= sqlite3_bind_parameter_count(stmt); i++) {
         const char *name = sqlite3_bind_parameter_name(stmt, i);
-        if (!parameter_known(check->pack, name))
-            (void)snprintf(why, sizeof why, "%s is no parameter of the pack, nor :from, :to or :as_of", name != NULL ? name : "?");
+        if (!parameter_known(check->pack, name, one->source != NULL))
+            (void)snprintf(why, sizeof why, "%s is no parameter of the pack%s", name != NULL ? name : "?",
+                           one->source != NULL ? ", nor :from, :to or :as_of" : "; a `value` reads no period");
     }
     (void)sqlite3_finalize(stmt);
     return why[0] == '\0' ? MG_OK : refuse(check, one, part, why, err);
@@ -147,7 +177,9 @@ static mg_status check_one(struct check *check, const struct mg_indicator *one, 
 {
     if (one->source != NULL && mg_source_find(one->source) == NULL) {
         char why[160];
-        (void)snprintf(why, sizeof why, "%s is nothing that can be counted; PACKS.md lists what can", one->source);
+        const char *near = source_meant(one->source);
+        (void)snprintf(why, sizeof why, "%s is nothing that can be counted; %s%s%s", one->source,
+                       near != NULL ? "did you mean `" : "PACKS.md lists what can", near != NULL ? near : "", near != NULL ? "`?" : "");
         return refuse(check, one, "from", why, err);
     }
     mg_status status = check_expression(check, one, "where", one->where, err);

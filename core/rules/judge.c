@@ -72,7 +72,9 @@ static mg_status judge_needs(struct mg_pack *pack, const struct mg_section *sect
         if (status != MG_OK) return status;
         *known &= value.kind != MG_FACT_NULL;
     }
-    if (section->needs_rule >= 0) verdict->ok[section->needs_rule] = *known ? MG_OK_YES : MG_OK_UNKNOWN;
+    if (section->needs_rule < 0) return MG_OK;
+    verdict->ok[section->needs_rule] = *known ? MG_OK_YES : MG_OK_UNKNOWN;
+    if (*known) mg_fact_set_int(&pack->view.dossier[section->needs_name], 1);
     return MG_OK;
 }
 

@@ -56,9 +56,8 @@ static const char *keep_format(struct mg_pack *pack, const char *format, ...)
 
 /* --- reading nodes --- */
 
-/* Refuses an entry of MAP that is not in NAMES, which a typo would otherwise switch off silently. */
-static mg_status only(const struct mg_pack *pack, const struct mg_yaml *map, const char *const *names, const char *what,
-                      struct mg_error *err)
+mg_status mg_pack_only(const struct mg_pack *pack, const struct mg_yaml *map, const char *const *names, const char *what,
+                       struct mg_error *err)
 {
     size_t count = 0;
     while (names[count] != NULL) count++;
@@ -79,9 +78,41 @@ static mg_status text_at(const struct mg_pack *pack, const struct mg_yaml *map, 
 {
     const struct mg_yaml *node = mg_yaml_get(map, key);
     if (node == NULL) return mg_pack_bad(pack, map, err, "%s lacks `%s`", what, key);
-    if (node->kind != MG_YAML_SCALAR || node->text[0] == '\0')
-        return mg_pack_bad(pack, node, err, "`%s` of %s is empty", key, what);
+    if (node->kind != MG_YAML_SCALAR) return mg_pack_bad(pack, node, err, "`%s` of %s is one value, not a list", key, what);
+    if (node->text[0] == '\0' || mg_yaml_is_null(node)) return mg_pack_bad(pack, node, err, "`%s` of %s is empty", key, what);
     *text = node->text;
+    return MG_OK;
+}
+
+/* A list where names stand, or the other way round, would have nothing in it for whoever reads it. */
+static mg_status shaped(const struct mg_pack *pack, const struct mg_yaml *root, const char *const *keys, enum mg_yaml_kind kind,
+                        struct mg_error *err)
+{
+    for (int i = 0; keys[i] != NULL; i++) {
+        const struct mg_yaml *node = mg_yaml_get(root, keys[i]);
+        if (node == NULL || node->kind == kind || mg_yaml_is_null(node)) continue;
+        if (kind == MG_YAML_MAP) return mg_pack_bad(pack, node, err, "`%s` is a list of `name: value`", keys[i]);
+        return mg_pack_bad(pack, node, err, "`%s` is a list: one `- ` each", keys[i]);
+    }
+    return MG_OK;
+}
+
+/* Refuses what looks like a number or a date and is none, which would otherwise be a text that equals nothing. */
+static mg_status whole(const struct mg_pack *pack, const struct mg_yaml *value, struct mg_error *err)
+{
+    const char *text = value->text;
+    struct mg_date date;
+    int64_t number;
+    size_t len = strlen(text), sign = text[0] == '-' || text[0] == '+', point = text[sign] == '.';
+    if (!value->plain || text[sign + point] < '0' || text[sign + point] > '9' || mg_yaml_int(value, &number)) return MG_OK;
+    if (strspn(text + sign, "0123456789") == len - sign)
+        return mg_pack_bad(pack, value, err, "%s is no whole number that fits; write it without leading zeros, or in quotes when"
+                           " it is a text", text);
+    if (strspn(text, "0123456789.+-eE") == len && strpbrk(text, ".eE") != NULL)
+        return mg_pack_bad(pack, value, err, "%s is a floating-point number; rules use whole numbers only (write money in cents,"
+                           " shares in percent)", text);
+    if (strspn(text, "0123456789-") == len && len == MG_DATE_LEN && text[4] == '-' && !mg_date_read(text, len, &date))
+        return mg_pack_bad(pack, value, err, "%s is not a date that exists", text);
     return MG_OK;
 }
 
@@ -235,16 +266,15 @@ static mg_status read_parameters(struct mg_pack *pack, const struct mg_yaml *lis
         if (entry->key == NULL || !plain_name(entry->key))
             return mg_pack_bad(pack, entry, err, "a parameter is `name: {value, fr, en}`");
         if (pack->info.parameter_count == 64) return mg_pack_bad(pack, entry, err, "more than 64 parameters");
-        mg_status status = only(pack, entry, keys, "a parameter", err);
+        mg_status status = mg_pack_only(pack, entry, keys, "a parameter", err);
         if (status == MG_OK) status = text_at(pack, entry, "value", "the parameter", &parameter->value, err);
         if (status == MG_OK) status = texts(pack, entry, "the parameter", &parameter->text, err);
         if (status != MG_OK) return status;
         const struct mg_yaml *value = mg_yaml_get(entry, "value");
         parameter->id = entry->key;
         parameter->is_int = mg_yaml_int(value, &parameter->number);
-        if (value->plain && strspn(value->text, "0123456789.+-eE") == strlen(value->text) && strchr(value->text, '.') != NULL)
-            return mg_pack_bad(pack, value, err, "%s is a floating-point number; rules use whole numbers only (write money in"
-                               " cents, shares in percent)", value->text);
+        status = whole(pack, value, err);
+        if (status != MG_OK) return status;
         pack->info.parameter_count++;
     }
     return MG_OK;
@@ -269,8 +299,8 @@ static mg_status fill_row(struct mg_pack *pack, sqlite3_stmt *insert, const stru
         if (mg_yaml_is_null(value)) (void)sqlite3_bind_null(insert, at);
         else if (mg_yaml_int(value, &number)) (void)sqlite3_bind_int64(insert, at, number);
         else (void)sqlite3_bind_text(insert, at, value->text, -1, SQLITE_STATIC);
-        if (value->plain && strspn(value->text, "0123456789") > 0 && strchr(value->text, '.') != NULL)
-            return mg_pack_bad(pack, value, err, "%s is a floating-point number; rules use whole numbers only", value->text);
+        mg_status status = whole(pack, value, err);
+        if (status != MG_OK) return status;
     }
     (void)sqlite3_step(insert);
     if (sqlite3_reset(insert) != SQLITE_OK) return mg_pack_bad(pack, row, err, "%s", sqlite3_errmsg(pack->db));
@@ -285,7 +315,7 @@ static mg_status read_table(struct mg_pack *pack, const struct mg_yaml *table, s
     if (table->key == NULL || !plain_name(table->key) || mg_view_known(table->key))
         return mg_pack_bad(pack, table, err, "`%s` cannot name a table of the pack; choose another name",
                            table->key != NULL ? table->key : "");
-    mg_status status = only(pack, table, keys, "a table", err);
+    mg_status status = mg_pack_only(pack, table, keys, "a table", err);
     if (status == MG_OK) status = texts(pack, table, "the table", &text, err);
     if (status != MG_OK) return status;
     if (columns == NULL || columns->kind != MG_YAML_LIST || columns->count == 0 || rows == NULL || rows->kind != MG_YAML_LIST)
@@ -362,14 +392,27 @@ static int count_steps(void *context)
     return ++pack->steps > pack->steps_max;
 }
 
+/* Of the dossier, or else of any other view; NAME may begin with its view. */
+static const char *column_meant(const struct mg_pack *pack, const char *name)
+{
+    const char *names[MG_FACT_TABLE_COUNT * MG_FACT_COLUMNS_MAX];
+    const char *point = strrchr(name, '.');
+    size_t count = 0;
+    if (point != NULL) name = point + 1;
+    const char *near = mg_nearest(pack->view.names, (size_t)pack->defined, name);
+    if (near != NULL) return near;
+    for (int i = MG_FACT_situation; i < MG_FACT_TABLE_COUNT; i++)
+        for (int k = 0; k < mg_fact_tables[i].column_count; k++) names[count++] = mg_fact_tables[i].columns[k];
+    return mg_nearest(names, count, name);
+}
+
 /* What SQLite says, and the name that was perhaps meant. */
 static mg_status sql_refused(struct mg_pack *pack, const struct mg_yaml *node, const char *label, struct mg_error *err)
 {
     static const char column[] = "no such column: ", table[] = "no such table: ";
     const char *message = sqlite3_errmsg(pack->db), *near = NULL;
     if (pack->denied[0] != '\0') return mg_pack_bad(pack, node, err, "%s: %s", label, pack->denied);
-    if (strncmp(message, column, sizeof column - 1) == 0)
-        near = mg_nearest(pack->view.names, (size_t)pack->defined, message + sizeof column - 1);
+    if (strncmp(message, column, sizeof column - 1) == 0) near = column_meant(pack, message + sizeof column - 1);
     if (strncmp(message, table, sizeof table - 1) == 0) {
         const char *names[64];
         size_t count = 0;
@@ -447,7 +490,7 @@ static mg_status read_rules(struct mg_pack *pack, const struct mg_yaml *rules, e
         return mg_pack_bad(pack, rules, err, "rules are a list: one `- id: ...` each");
     MG_YAML_EACH(node, rules) {
         struct mg_rule *rule;
-        mg_status status = only(pack, node, keys, "a rule", err);
+        mg_status status = mg_pack_only(pack, node, keys, "a rule", err);
         if (status == MG_OK) status = new_rule(pack, node, section, &rule, err);
         if (status != MG_OK) return status;
         const char *label = keep_format(pack, "rule %s", rule->id);
@@ -464,7 +507,7 @@ static mg_status read_needs(struct mg_pack *pack, const struct mg_yaml *needs, s
 {
     static const char *const keys[] = {"id", "all", "fr", "en", NULL};
     struct mg_rule *rule;
-    mg_status status = only(pack, needs, keys, "`needs`", err);
+    mg_status status = mg_pack_only(pack, needs, keys, "`needs`", err);
     if (status == MG_OK) status = new_rule(pack, needs, kind, &rule, err);
     if (status != MG_OK) return status;
     const struct mg_yaml *all = mg_yaml_get(needs, "all");
@@ -473,12 +516,11 @@ static mg_status read_needs(struct mg_pack *pack, const struct mg_yaml *needs, s
         return mg_pack_bad(pack, needs, err, "`needs` has `all: [one to eight expressions]`");
     MG_YAML_EACH(one, all) {
         if (one->kind != MG_YAML_SCALAR) return mg_pack_bad(pack, one, err, "%s: one expression a place", label);
-        status = compile(pack, one, one->text, label, -1, &section->needs[section->needs_count], err);
+        status = compile(pack, one, one->text, label, -1, &section->needs[section->needs_count++], err);
         if (status != MG_OK) return status;
-        section->needs_count++;
     }
     section->needs_rule = pack->info.rule_count++;
-    pack->defined++;
+    section->needs_name = pack->defined++;
     return MG_OK;
 }
 
@@ -498,7 +540,7 @@ static mg_status read_decide(struct mg_pack *pack, const struct mg_yaml *section
     MG_YAML_EACH(node, list) {
         const char *name = NULL;
         bool otherwise = false;
-        status = only(pack, node, keys, "a verdict's case", err);
+        status = mg_pack_only(pack, node, keys, "a verdict's case", err);
         if (status == MG_OK) status = text_at(pack, node, "verdict", label, &name, err);
         if (status != MG_OK) break;
         int verdict = mg_verdict_find(part, name);
@@ -510,6 +552,10 @@ static mg_status read_decide(struct mg_pack *pack, const struct mg_yaml *section
         closed = otherwise;
         if (otherwise != (node->next == NULL)) {
             status = mg_pack_bad(pack, node, err, "the last case, and only the last, is {verdict: ..., else: true}");
+            break;
+        }
+        if (otherwise && mg_yaml_get(node, "when") != NULL) {
+            status = mg_pack_bad(pack, node, err, "the last case has `else: true` and no `when`");
             break;
         }
         if (otherwise) {
@@ -532,7 +578,7 @@ static mg_status read_section(struct mg_pack *pack, const struct mg_yaml *node, 
                               struct mg_section *section, struct mg_error *err)
 {
     static const char *const keys[] = {"kinds", "needs", "rules", "decide", NULL};
-    mg_status status = only(pack, node, keys + (part != MG_PART_exit), mg_part_names[part], err);
+    mg_status status = mg_pack_only(pack, node, keys + (part != MG_PART_exit), mg_part_names[part], err);
     *section = (struct mg_section){.given = true, .first_rule = pack->info.rule_count, .needs_rule = -1};
     const struct mg_yaml *needs = mg_yaml_get(node, "needs");
     if (status == MG_OK && needs != NULL) {
@@ -573,7 +619,7 @@ static mg_status read_situations(struct mg_pack *pack, const struct mg_yaml *lis
     static const char *const keys[] = {"code", "when", NULL};
     MG_YAML_EACH(node, list) {
         const char *code = NULL;
-        mg_status status = only(pack, node, keys, "a situation", err);
+        mg_status status = mg_pack_only(pack, node, keys, "a situation", err);
         if (status == MG_OK) status = text_at(pack, node, "code", "the situation", &code, err);
         if (status != MG_OK) return status;
         int index = 0;
@@ -627,7 +673,7 @@ static mg_status read_indicators(struct mg_pack *pack, const struct mg_yaml *lis
         const char *over = NULL;
         if (pack->info.indicator_count == MG_INDICATORS_MAX)
             return mg_pack_bad(pack, node, err, "more than %d indicators", MG_INDICATORS_MAX);
-        mg_status status = only(pack, node, keys, "an indicator", err);
+        mg_status status = mg_pack_only(pack, node, keys, "an indicator", err);
         *one = (struct mg_indicator){.over = -1, .line = node->line};
         if (status == MG_OK) status = text_at(pack, node, "id", "the indicator", &one->id, err);
         if (status == MG_OK) status = texts(pack, node, keep_format(pack, "indicator `%s`", one->id), &one->text, err);
@@ -642,6 +688,8 @@ static mg_status read_indicators(struct mg_pack *pack, const struct mg_yaml *lis
             return mg_pack_bad(pack, node, err, "`%s` is not a name, or another indicator has it", one->id);
         if ((one->source == NULL) == (one->value == NULL))
             return mg_pack_bad(pack, node, err, "indicator `%s` has either `from` or `value`", one->id);
+        if (one->value != NULL && (one->where != NULL || one->sum != NULL || one->distinct != NULL))
+            return mg_pack_bad(pack, node, err, "indicator `%s` has `value`, so no `where`, `sum` or `distinct`", one->id);
         if (over != NULL && (one->over = indicator_find(pack, over)) < 0)
             return mg_pack_bad(pack, mg_yaml_get(node, "over"), err, "`%s` is no indicator above this one", over);
         pack->info.indicator_count++;
@@ -669,7 +717,7 @@ static mg_status read_objectives(struct mg_pack *pack, const struct mg_yaml *lis
     static const char *const keys[] = {"indicator", "at_least", "at_least_percent", "at_most", NULL};
     MG_YAML_EACH(node, list) {
         const char *id;
-        mg_status status = only(pack, node, keys, "an objective", err);
+        mg_status status = mg_pack_only(pack, node, keys, "an objective", err);
         if (status == MG_OK) status = text_at(pack, node, "indicator", "the objective", &id, err);
         if (status != MG_OK) return status;
         int index = indicator_find(pack, id);
@@ -695,9 +743,13 @@ static mg_status read_head(struct mg_pack *pack, const struct mg_yaml *root, str
     static const char *const keys[] = {"pack", "plie", "valid_from", "valid_to", "title", "parameters", "tables",
                                        "situations", "facts", "entry", "step_start", "accompaniment", "exits", "invariants",
                                        "alerts", "indicators", "objectives", "bases", "cases", NULL};
+    static const char *const maps[] = {"parameters", "tables", "facts", "bases", NULL};
+    static const char *const lists[] = {"situations", "exits", "invariants", "alerts", "indicators", "objectives", "cases", NULL};
     struct mg_pack_info *info = &pack->info;
     const struct mg_yaml *title = mg_yaml_get(root, "title");
-    mg_status status = only(pack, root, keys, "a pack", err);
+    mg_status status = mg_pack_only(pack, root, keys, "a pack", err);
+    if (status == MG_OK) status = shaped(pack, root, maps, MG_YAML_MAP, err);
+    if (status == MG_OK) status = shaped(pack, root, lists, MG_YAML_LIST, err);
     if (status == MG_OK) status = text_at(pack, root, "pack", "the pack", &info->id, err);
     if (status == MG_OK) status = text_at(pack, root, "plie", "the pack", &info->plie, err);
     if (status != MG_OK) return status;

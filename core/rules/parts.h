@@ -64,6 +64,7 @@ struct mg_section {
     bool given;
     int first_rule, rule_count; /* in info.rules; needs first when there are any */
     int needs_rule;             /* -1: none */
+    int needs_name;             /* the dossier column that gets its value */
     struct mg_expression needs[8];
     int needs_count;
     struct mg_expression decide;
@@ -104,6 +105,9 @@ struct mg_pack {
 #define mg_pack_bad(pack, node, err, ...) (mg_pack_say((pack), (node), (err), __VA_ARGS__), mg_not_ok(MG_REFUSED))
 void mg_pack_say(const struct mg_pack *pack, const struct mg_yaml *node, struct mg_error *err, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* Refuses an entry of MAP that is not in NAMES (NULL-ended), which a typo would otherwise switch off silently. */
+mg_status mg_pack_only(const struct mg_pack *pack, const struct mg_yaml *map, const char *const *names, const char *what,
+                       struct mg_error *err) MG_MUST_CHECK;
 /* The facts of a case or document. */
 mg_status mg_pack_take_facts(struct mg_pack *pack, const struct mg_yaml *tables, struct mg_facts *facts,
                              struct mg_error *err) MG_MUST_CHECK;

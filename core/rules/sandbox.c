@@ -186,39 +186,95 @@ static bool word_is(const char *word, const char *end, const char *name)
     return (size_t)(end - word) == strlen(name) && sqlite3_strnicmp(word, name, (int)(end - word)) == 0;
 }
 
-mg_status mg_sandbox_sql(const char *sql, const char *where, struct mg_error *err)
+static bool word_among(const char *word, const char *end, const char *const *names)
 {
-    for (const char *at = sql; *at != '\0';) {
-        const char *start = at;
-        if (*at == '\'' || *at == '"' || *at == '`') at = past_quoted(at, *at);
-        else if (*at == '[') at = past_quoted(at, ']');
-        else if ((at[0] == '-' && at[1] == '-') || (at[0] == '/' && at[1] == '*'))
-            return mg_fail(err, MG_REFUSED, "%s: an SQL comment; write it as a YAML comment (# ...) instead", where);
-        else if (letter(*at)) {
-            at = past_word(at);
-            if (word_is(start, at, "real") || word_is(start, at, "float") || word_is(start, at, "double") ||
-                word_is(start, at, "numeric") || word_is(start, at, "decimal"))
-                return mg_fail(err, MG_REFUSED, "%s: %.*s is a floating-point type; rules use whole numbers only (write"
-                               " money in cents, shares in percent)", where, (int)(at - start), start);
-            if (word_is(start, at, "current_date") || word_is(start, at, "current_time") ||
-                word_is(start, at, "current_timestamp"))
-                return mg_fail(err, MG_REFUSED, "%s: %.*s reads the clock, and two nodes would differ; use as_of", where,
-                               (int)(at - start), start);
-        } else if (digit(*at) || (*at == '.' && digit(at[1]))) {
-            bool hex = at[0] == '0' && (at[1] == 'x' || at[1] == 'X');
-            bool point = false;
-            while (digit(*at) || letter(*at) || *at == '.') {
-                point |= *at == '.' || (!hex && (*at == 'e' || *at == 'E'));
-                at++;
-            }
-            if (point)
-                return mg_fail(err, MG_REFUSED, "%s: %.*s is a floating-point number; rules use whole numbers only (write"
-                               " money in cents, shares in percent)", where, (int)(at - start), start);
-        } else if (*at == ';') {
-            return mg_fail(err, MG_REFUSED, "%s: a `;`; write one expression", where);
-        } else {
-            at++;
-        }
+    for (int i = 0; names[i] != NULL; i++)
+        if (word_is(word, end, names[i])) return true;
+    return false;
+}
+
+static const char *past_spaces(const char *at)
+{
+    return at + strspn(at, " \t\r\n");
+}
+
+enum { CASTS_MAX = 100 }; /* inside each other, as deep as an expression may be */
+
+struct scan {
+    const char *at;
+    int depth;            /* of brackets */
+    int casts[CASTS_MAX]; /* the depth inside each open CAST( */
+    int cast_count;
+};
+
+/* A type that is no affinity of its own is a number's to SQLite, and then perhaps one with a point. */
+static bool type_is_whole(const char *at)
+{
+    static const char *const whole[] = {"integer", "int", "text", NULL};
+    const char *type = past_spaces(at);
+    return word_among(type, past_word(type), whole);
+}
+
+static mg_status scan_word(struct scan *scan, const char *where, struct mg_error *err)
+{
+    static const char *const points[] = {"real", "float", "double", "numeric", "decimal", NULL};
+    static const char *const clocks[] = {"current_date", "current_time", "current_timestamp", NULL};
+    const char *start = scan->at, *end = past_word(start);
+    int len = (int)(end - start);
+    scan->at = end;
+    if (word_among(start, end, points))
+        return mg_fail(err, MG_REFUSED, "%s: %.*s is a floating-point type; rules use whole numbers only (write money in cents,"
+                       " shares in percent)", where, len, start);
+    if (word_among(start, end, clocks))
+        return mg_fail(err, MG_REFUSED, "%s: %.*s reads the clock, and two nodes would differ; use as_of", where, len, start);
+    if (word_is(start, end, "cast") && *past_spaces(end) == '(') {
+        if (scan->cast_count == CASTS_MAX) return mg_fail(err, MG_REFUSED, "%s: more than %d CAST inside each other", where, CASTS_MAX);
+        scan->casts[scan->cast_count++] = scan->depth + 1;
+    }
+    if (word_is(start, end, "as") && scan->cast_count > 0 && scan->casts[scan->cast_count - 1] == scan->depth && !type_is_whole(end)) {
+        const char *type = past_spaces(end), *past = past_word(type);
+        if (!word_among(type, past, points)) return mg_fail(err, MG_REFUSED, "%s: CAST makes INTEGER or TEXT and nothing else", where);
     }
     return MG_OK;
+}
+
+static mg_status scan_number(struct scan *scan, const char *where, struct mg_error *err)
+{
+    const char *start = scan->at, *at = start;
+    bool hex = at[0] == '0' && (at[1] == 'x' || at[1] == 'X');
+    bool point = false;
+    for (; digit(*at) || letter(*at) || *at == '.'; at++) point |= *at == '.' || (!hex && (*at == 'e' || *at == 'E'));
+    scan->at = at;
+    if (!point) return MG_OK;
+    return mg_fail(err, MG_REFUSED, "%s: %.*s is a floating-point number; rules use whole numbers only (write money in cents,"
+                   " shares in percent)", where, (int)(at - start), start);
+}
+
+static mg_status scan_sign(struct scan *scan, const char *where, struct mg_error *err)
+{
+    const char *at = scan->at++;
+    if ((at[0] == '-' && at[1] == '-') || (at[0] == '/' && at[1] == '*'))
+        return mg_fail(err, MG_REFUSED, "%s: an SQL comment; write it as a YAML comment (# ...) instead", where);
+    if (*at == ';') return mg_fail(err, MG_REFUSED, "%s: a `;`; write one expression", where);
+    if (*at == '(') scan->depth++;
+    if (*at != ')') return MG_OK;
+    if (scan->cast_count > 0 && scan->casts[scan->cast_count - 1] == scan->depth) scan->cast_count--;
+    if (--scan->depth < 0) return mg_fail(err, MG_REFUSED, "%s: a `)` without its `(`", where);
+    return MG_OK;
+}
+
+mg_status mg_sandbox_sql(const char *sql, const char *where, struct mg_error *err)
+{
+    struct scan scan = {.at = sql};
+    mg_status status = MG_OK;
+    while (*scan.at != '\0' && status == MG_OK) {
+        char c = *scan.at;
+        if (c == '\'' || c == '"' || c == '`') scan.at = past_quoted(scan.at, c);
+        else if (c == '[') scan.at = past_quoted(scan.at, ']');
+        else if (letter(c)) status = scan_word(&scan, where, err);
+        else if (digit(c) || (c == '.' && digit(scan.at[1]))) status = scan_number(&scan, where, err);
+        else status = scan_sign(&scan, where, err);
+    }
+    if (status == MG_OK && scan.depth > 0) return mg_fail(err, MG_REFUSED, "%s: a `(` without its `)`", where);
+    return status;
 }

@@ -20,7 +20,8 @@ bool mg_sandbox_function(const char *name);
  * in, NULL out; a result beyond the year 9999 is NULL; what is not a date is an error. */
 mg_status mg_sandbox_register(sqlite3 *db, struct mg_error *err) MG_MUST_CHECK;
 
-/* Refuses a number with a point or an exponent, CAST to one, and a second statement; WHERE starts the sentence. */
+/* Refuses a number with a point or an exponent, CAST to what could be one, the clock, comments, a second statement and
+ * brackets that do not close each other (SQL stands in brackets of ours); WHERE starts the sentence. */
 mg_status mg_sandbox_sql(const char *sql, const char *where, struct mg_error *err) MG_MUST_CHECK;
 
 /* Lengths, depths and counts far above what a condition needs, far below what could hurt. */

@@ -120,7 +120,8 @@ static void expressions(void **state)
         {HERE, ".5 > 0", ".5 is a floating-point number"},
         {HERE, "CAST(1 AS REAL) > 0", "REAL is a floating-point type"},
         {HERE, "1; DROP TABLE smic", "a `;`; write one expression"},
-        {HERE, "1) FROM dossier; ATTACH 'x' AS y; SELECT (1", "a `;`; write one expression"},
+        {HERE, "1) FROM dossier; ATTACH 'x' AS y; SELECT (1", "a `)` without its `(`"},
+        {HERE, "1; ATTACH 'x' AS y", "a `;`; write one expression"},
         {HERE, "1 -- x", "an SQL comment; write it as a YAML comment (# ...) instead"},
         {HERE, "1 /* x", "an SQL comment"},
         {HERE, "1, 2", "p.yaml:18: rule here:"},
@@ -199,6 +200,138 @@ static void the_file(void **state)
     assert_non_null(strstr(err.text, "the pack has no `cases`"));
 }
 
+/* What is not understood is refused, never passed over: a pack that says less than its author believes. */
+static void nothing_is_passed_over(void **state)
+{
+    (void)state;
+#define DAY "    as_of: 2020-01-01\n"
+#define CASE "    facts: {participant: {commune: \"13056\"}}\n"
+    static const struct change changes[] = {
+        /* numbers that are none */
+        {"value: 76", "value: 076", "p.yaml:6: 076 is no whole number that fits; write it without leading zeros, or in quotes when it is a text"},
+        {"value: 76", "value: 1e3", "p.yaml:6: 1e3 is a floating-point number"},
+        {"value: 76", "value: .5", "p.yaml:6: .5 is a floating-point number"},
+        {"value: 76", "value: -1.5", "p.yaml:6: -1.5 is a floating-point number"},
+        {"value: 76", "value: 99999999999999999999", "p.yaml:6: 99999999999999999999 is no whole number that fits"},
+        {"value: 76", "value: null", "p.yaml:6: `value` of the parameter is empty"},
+        {"value: 76", "value: [76]", "p.yaml:6: `value` of the parameter is one value"},
+        {"148027]", "-.5]", "p.yaml:13: -.5 is a floating-point number"},
+        {"148027]", "1e3]", "p.yaml:13: 1e3 is a floating-point number"},
+        {"148027]", "0148027]", "p.yaml:13: 0148027 is no whole number that fits"},
+        {"148027]", "99999999999999999999]", "p.yaml:13: 99999999999999999999 is no whole number that fits"},
+        {"commune = '13056'", "CAST('1.5' AS FLOATING) > 1", "p.yaml:18: rule here: CAST makes INTEGER or TEXT and nothing else"},
+        {"commune = '13056'", "CAST('1.5' AS \\\"REAL\\\") > 1", "CAST makes INTEGER or TEXT"},
+        {"commune = '13056'", "cast((SELECT 1 AS a) AS numbers) > 1", "CAST makes INTEGER or TEXT"},
+        /* parts of the wrong shape */
+        {"tables:\n  smic:\n    fr: smic\n    en: smic\n    columns: [since, cents]\n    rows:\n      - [2017-01-01, 148027]\n", "tables: smic\n",
+         "p.yaml:7: `tables` is a list of `name: value`"},
+        {"facts:\n  brakes: \"(SELECT count(*) FROM active_brake)\"\n", "facts: 1\n", "p.yaml:14: `facts` is a list of `name: value`"},
+        {"facts:\n  brakes: \"(SELECT count(*) FROM active_brake)\"\n", "situations: {code: qpv, when: qpv}\n", "p.yaml:14: `situations` is a list: one `- ` each"},
+        {"facts:\n  brakes: \"(SELECT count(*) FROM active_brake)\"\n", "alerts: none\n", "p.yaml:14: `alerts` is a list: one `- ` each"},
+        {"objectives:\n  - {indicator: people, at_least: hours}\n", "objectives: people\n", "p.yaml:33: `objectives` is a list: one `- ` each"},
+        {"indicators:\n  - {id: people, from: dossier, where: \"entry_date <= :to\", fr: p, en: p}\nobjectives:\n  - {indicator: people, at_least: hours}\n",
+         "indicators: people\n", "p.yaml:31: `indicators` is a list: one `- ` each"},
+        {"cases:\n  - name: here\n", "cases:\n    name: here\n", "`cases` is a list: one `- ` each"},
+        {"step_start: {decide: [{verdict: allowed, else: true}]}", "step_start: {rules: x, decide: [{verdict: allowed, else: true}]}", "p.yaml:24: rules are a list: one `- id: ...` each"},
+        /* what would have no effect */
+        {"{verdict: ineligible, else: true}", "{verdict: ineligible, else: true, when: here}", "p.yaml:23: the last case has `else: true` and no `when`"},
+        {"from: dossier, where: \"entry_date <= :to\"", "value: \"1\", where: \"1\"", "p.yaml:32: indicator `people` has `value`, so no `where`, `sum` or `distinct`"},
+        {"from: dossier, where: \"entry_date <= :to\"", "value: \":to\"", ":to is no parameter of the pack; a `value` reads no period"},
+        {CASE, "    fact: {participant: {commune: \"13056\"}}\n", "p.yaml:38: a case has no `fact`; did you mean `facts`?"},
+        {CASE, "    facts: 13056\n", "p.yaml:38: facts are tables: `participant: {...}`, and lists of rows"},
+        {CASE, "    facts: [13056]\n", "p.yaml:38: facts are tables"},
+        {CASE, "    facts: {step: {kind: training}}\n", "p.yaml:38: the rows of step are a list"},
+        {CASE, "    base: there\n", "p.yaml:38: case \"here\": `bases` has no such entry"},
+        {"[2017-01-01,", "[2017-02-30,", "p.yaml:13: 2017-02-30 is not a date that exists"},
+        {"rules: {old: null}", "rules: [old]", "p.yaml:39: case \"here\": `rules` is {rule: true, false or null}"},
+        {DAY CASE "    expect: {entry: eligible, rules: {old: null}}", "    counts: [1]\n    expect: {indicators: {people: 1}}",
+         "p.yaml:36: case \"here\": `counts` and `indicators` are {indicator: number}"},
+        {DAY CASE "    expect: {entry: eligible, rules: {old: null}}", "    counts: {people: 1}\n    expect: {indicators: [1]}", "are {indicator: number}"},
+        {"rules: {old: null}", "rules: old", "p.yaml:39: case \"here\": `rules` is {rule: true, false or null}"},
+        {DAY CASE "    expect: {entry: eligible, rules: {old: null}}", "    counts: {people: 1}\n    expect: {entry: eligible}",
+         "p.yaml:38: case \"here\": with `counts`, `indicators` alone can be expected"},
+        {DAY CASE "    expect: {entry: eligible, rules: {old: null}}", "    counts: {people: 1}\n    expect: {indicators: {people: 1}}\n    facts: {}",
+         "p.yaml:36: case \"here\": with `counts` there are no facts, base or as_of"},
+        /* one expression, in its own brackets */
+        {"commune = '13056'", "1) UNION SELECT (2", "p.yaml:18: rule here: a `)` without its `(`"},
+        {"commune = '13056'", "1) FROM dossier WHERE 0 INTERSECT SELECT (2", "a `)` without its `(`"},
+        {"commune = '13056'", "(1", "p.yaml:18: rule here: "},
+        {"commune = '13056'", "PRAGMA user_version", "p.yaml:18: rule here: "},
+        {"commune = '13056'", "(SELECT count(*) FROM pragma_database_list) > 0", "pragma_database_list is no view of the facts"},
+        {"commune = '13056'", "(INSERT INTO smic VALUES (1, 2))", "p.yaml:18: rule here: "},
+        {"commune = '13056'", "(DELETE FROM smic RETURNING 1)", "p.yaml:18: rule here: "},
+        {"commune = '13056'", "commune LIKE '13%'", "the function like is not one that rules may use"},
+        {"commune = '13056'", "datetime('now') > birth_date", "the function datetime is not one"},
+        {"commune = '13056'", "printf('%d', 1) = '1'", "the function printf is not one"},
+        {"commune = '13056'", "commune ->> 1", "the function ->> is not one"},
+        {"commune = '13056'", "\\\"comune\\\" = '13056'", "no such column: "},
+        /* the name that was meant, in any view */
+        {"commune = '13056'", "EXISTS (SELECT 1 FROM exit WHERE hapened_on < as_of)", "no such column: hapened_on; did you mean `happened_on`?"},
+        {"commune = '13056'", "EXISTS (SELECT 1 FROM exit AS x WHERE x.hapened_on < as_of)", "no such column: x.hapened_on; did you mean `happened_on`?"},
+        {"from: dossier", "from: dossiers", "p.yaml:32: indicator people, `from`: dossiers is nothing that can be counted; did you mean `dossier`?"},
+        {"entry_date <= :to", "entry_dat <= :to", "p.yaml:32: indicator people, `where`: no such column: entry_dat; did you mean `entry_date`?"},
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) expect_refused(&changes[i]);
+}
+
+static void expect_taken(const char *from, const char *to)
+{
+    struct mg_error err;
+    char *text = changed(from, to);
+    if (try_text(text, strlen(text), &err) != MG_OK) fail_msg("%s", err.text);
+    free(text);
+}
+
+static void what_needs_names_can_be_read_below(void **state)
+{
+    (void)state;
+    static const char entry[] = "  decide:\n    - {verdict: incomplete", with[] =
+        "  needs: {id: known, all: [birth_date], fr: f, en: e}\n  decide:\n    - {verdict: incomplete";
+    struct mg_error err;
+    char *text = changed(entry, with), *again = NULL;
+    const char *cases = strstr(text, "cases:\n");
+    assert_non_null(cases);
+    assert_true(asprintf(&again, "%.*salerts:\n  - {id: a, when: known, fr: f, en: e}\n  - {id: b, when: known IS NULL, fr: f, en: e}\n"
+                         "cases:\n  - name: known\n    as_of: 2020-01-01\n    facts: {participant: {birth_date: 1990-01-01}}\n"
+                         "    expect: {entry: incomplete, rules: {known: true, a: false, b: null}}\n"
+                         "  - {name: not, as_of: 2020-01-01, expect: {entry: incomplete, rules: {known: null, a: null, b: false}}}\n",
+                         (int)(cases - text), text) > 0);
+    if (try_text(again, strlen(again), &err) != MG_OK) fail_msg("%s", err.text);
+    free(text);
+    free(again);
+    /* Refused half-way, and nothing is left behind. */
+    expect_refused(&(struct change){entry, "  needs: {id: known, all: [birth_date, \":none\"], fr: f, en: e}\n  decide:\n    - {verdict: incomplete",
+                                    "p.yaml:20: rule known: :none is no parameter of the pack"});
+}
+
+static void what_is_good_stays_good(void **state)
+{
+    (void)state;
+    expect_taken("commune = '13056'", "CAST(substr(commune, 1, 2) AS INTEGER) = 13 AND CAST(1 AS text) = '1'");
+    expect_taken("commune = '13056'", "commune = '13056' AND (')' <> '(')");
+    expect_taken("commune = '13056'", "(SELECT count(*) FROM (SELECT 1 AS real_one) AS cast_off) = 1");
+    expect_taken("value: 76", "value: -0");
+    expect_taken("148027]", "\"0148027\"]");
+    expect_taken("148027]", "2020-02]");
+}
+
+/* 10,001 rows of nothing in 40 KB: more than a dossier may have. */
+static void more_rows_than_a_dossier_may_have(void **state)
+{
+    (void)state;
+    struct mg_error err;
+    char *rows = malloc(3 * 10001 + 1), *text, *all;
+    assert_non_null(rows);
+    for (int i = 0; i < 10001; i++) memcpy(rows + (size_t)3 * (size_t)i, "{},", 4);
+    assert_true(asprintf(&all, "    facts: {step: [%s]}\n", rows) > 0);
+    text = changed("    facts: {participant: {commune: \"13056\"}}\n", all);
+    assert_int_equal(try_text(text, strlen(text), &err), MG_REFUSED);
+    if (strstr(err.text, "p.yaml:38: more than 10000 rows of step") == NULL) fail_msg("%s", err.text);
+    free(rows);
+    free(text);
+    free(all);
+}
+
 static double seconds(void)
 {
     struct timespec now;
@@ -266,6 +399,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_good_one_is_good),     cmocka_unit_test(expressions),
         cmocka_unit_test(the_file),                 cmocka_unit_test(what_explodes_is_stopped),
+        cmocka_unit_test(nothing_is_passed_over),   cmocka_unit_test(what_needs_names_can_be_read_below),
+        cmocka_unit_test(what_is_good_stays_good),  cmocka_unit_test(more_rows_than_a_dossier_may_have),
         cmocka_unit_test(what_is_too_large_is_refused), cmocka_unit_test(damaged_packs_are_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
