@@ -227,7 +227,10 @@ static mg_status derive_one(sqlite3 *db, const struct mg_pack_info *pack, int in
             if (pack->parameters[i].is_int) (void)sqlite3_bind_int64(stmt, at, pack->parameters[i].number);
             else (void)sqlite3_bind_text(stmt, at, pack->parameters[i].value, -1, SQLITE_STATIC);
         }
-        if (sqlite3_step(stmt) != SQLITE_ROW || sqlite3_column_type(stmt, 0) != SQLITE_INTEGER)
+        /* NULL, as of a share of nobody, is 0: a report must not fail because a group is empty. */
+        int type = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_type(stmt, 0) : SQLITE_BLOB;
+        if (type == SQLITE_NULL) values[index] = 0;
+        else if (type != SQLITE_INTEGER)
             status = mg_fail(err, MG_REFUSED, "indicator %s gives no whole number", one->id);
         else values[index] = sqlite3_column_int64(stmt, 0);
     }
