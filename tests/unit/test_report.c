@@ -41,6 +41,7 @@ static const char counted[] =
     "  - {id: companies, from: employer, fr: a, en: a}\n"
     "  - {id: capped, value: \"min(women, :ceiling) + men\", over: people, fr: a, en: a}\n"
     "  - {id: per_company, value: \"people / max(companies, 1)\", fr: a, en: a}\n"
+    "  - {id: of_nobody, value: \"people / (companies - 3)\", fr: a, en: a}\n"
     "objectives:\n"
     "  - {indicator: people, at_least: 40}\n"
     "  - {indicator: women, at_least_percent: 51}\n"
@@ -163,6 +164,7 @@ static void everything(void **state)
     expect(report, total, "companies", 3, -1);
     expect(report, total, "capped", 10 + 20, 75);
     expect(report, total, "per_company", 13, -1);
+    expect(report, total, "of_nobody", 0, -1);
     static const struct { int indicator; bool percent, at_most, met; int wanted; } targets[] = {
         {0, false, false, true, 40}, {2, true, false, false, 51}, {3, true, false, true, 50}, {11, false, true, true, 10}};
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
