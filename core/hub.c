@@ -925,6 +925,7 @@ static mg_status fill_end(struct mg_store *store, const struct mg_peer *peer, ui
     mg_status status = mg_rules_day_get(store, conn, &day, err);
     if (status != MG_OK) return status;
     end->day = mg_date_day(day);
+    end->unsaved = position; /* no backup is known of */
     end->digest_count = mg_digests_of(conn, peer->scopes, peer->scope_count, false, end->digests);
     mg_end_hash(peer->node, end, hash);
     crypto_sign_detached(end->signature, NULL, hash, sizeof hash, store->id.sign_secret);

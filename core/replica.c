@@ -515,6 +515,7 @@ void mg_end_hash(const uint8_t node[MG_ID_LEN], const struct mg_end *end, uint8_
     mg_hash_add_u64(&hasher, end->cursor.n);
     mg_hash_add_u64(&hasher, (uint64_t)end->hub_time);
     mg_hash_add_u64(&hasher, (uint64_t)end->day);
+    mg_hash_add_u64(&hasher, end->unsaved);
     for (int i = 0; i < end->digest_count; i++) {
         mg_hash_add(&hasher, end->digests[i].scope, strlen(end->digests[i].scope) + 1);
         mg_hash_add(&hasher, end->digests[i].digest, MG_DIGEST_LEN);

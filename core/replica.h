@@ -14,7 +14,7 @@
 
 enum { MG_HASH_LEN = 32, MG_SHORT_HASH_LEN = 8, MG_DIGEST_LEN = 8 };
 enum { MG_CHUNK_RAW_MAX = 256 * 1024, MG_CHUNK_WIRE_MAX = 64 * 1000, MG_BATCH_RAW_MAX = 192 * 1024 };
-enum { MG_HISTORIES_MAX = 4096 };
+enum { MG_HISTORIES_MAX = 4096, MG_REPORTS_MAX = 4096 /* bytes [P 5.9] */ };
 enum { MG_VERDICT_ENTRY_LEN = 24, MG_VERDICTS_A_PAGE = 2500 }; /* id and hash [P 5.15] */
 
 /* A position in the hub's sequence: n in a history (one run of the hub). n = 0: nothing yet. */
@@ -52,8 +52,10 @@ struct mg_welcome {
     uint8_t known_hash[MG_SHORT_HASH_LEN];
     bool lineage_wanted; /* the hub does not know the cursor's history: send LINEAGE, get another WELCOME */
     bool refill;         /* the hub lost what the node holds: send it back from RESUME on */
+    bool snapshot;       /* what the node lacks comes as a snapshot first */
     uint64_t resume;     /* pull goes on after this number of the hub's present lineage */
     int64_t hub_time;
+    uint64_t runs; /* greatest number of the node's run reports that the hub holds */
     const struct mg_history *histories; /* borrowed; those the node may not know, oldest first */
     int history_count;
 };
@@ -63,6 +65,7 @@ struct mg_end {
     struct mg_position cursor;
     int64_t hub_time;
     int64_t day; /* as of which the verdicts are, in days since 1970-01-01 */
+    uint64_t unsaved; /* numbers after cursor.n - unsaved are not in the hub's verified backups yet */
     struct mg_scope_digest digests[MG_SCOPES_MAX * 3];
     int digest_count;
     uint8_t signature[MG_SIGN_LEN];

@@ -1,5 +1,5 @@
 /*
- * msg_bye.c - the node's last word: how far it got, and whether digests and verdicts agreed. [P 5.9]
+ * msg_bye.c - the node's last word: how far it got, whether digests and verdicts agreed, how it went. [P 5.9]
  */
 #include "proto/fields.h"
 
@@ -11,6 +11,7 @@ void mg_put_bye(struct mg_buf *out, const struct mg_message *message)
     mg_mp_put_bool(out, bye->digests_agree);
     mg_mp_put_bool(out, bye->verdicts_agree);
     mg_mp_put_uint(out, bye->waiting);
+    mg_mp_put_bin(out, bye->reports.data, bye->reports.len);
 }
 
 void mg_get_bye(struct mg_mp_reader *in, struct mg_message *message)
@@ -21,4 +22,5 @@ void mg_get_bye(struct mg_mp_reader *in, struct mg_message *message)
     bye->digests_agree = mg_mp_get_bool(in);
     bye->verdicts_agree = mg_mp_get_bool(in);
     bye->waiting = mg_get_number(in, MG_NUMBER_MAX);
+    bye->reports = mg_mp_get_bin(in, MG_REPORTS_MAX);
 }

@@ -20,7 +20,7 @@ static const char *const golden[MG_MESSAGE_TYPES] = {
         "9a010103cf7fffffffffffffff92cf0123456789abcdefce00011170ccc8ccc9c408a0a1a2a3a4a5a6a7"
         "0440",
     [MG_MSG_WELCOME] =
-        "990201ccc8c408a0a1a2a3a4a5a6a7c2c3cd012ccf000001a0c4506c009293cf11111111111111110000"
+        "990201ccc8c408a0a1a2a3a4a5a6a702cd012ccf000001a0c4506c00079293cf11111111111111110000"
         "93cf0123456789abcdefcf1111111111111111cd012c",
     [MG_MSG_PUSH] =
         "950301c3c2c4050102030405",
@@ -33,12 +33,12 @@ static const char *const golden[MG_MESSAGE_TYPES] = {
     [MG_MSG_ACK] =
         "920792cf0123456789abcdefcc80",
     [MG_MSG_END] =
-        "960892cf0123456789abcdefce00011170cf000001a0c4506c00cd50ed9292a0c408303132333435363793ba6d"
+        "970892cf0123456789abcdefce00011170cf000001a0c4506c00cd50edcd03e89292a0c408303132333435363793ba6d"
         "61727469677565732f6d73702d706f72742d64652d626f7563c4084041424344454647c40848494a4b4c4d4e4fc4400001020304"
         "05060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e"
         "2f303132333435363738393a3b3c3d3e3f",
     [MG_MSG_BYE] =
-        "960992cf0123456789abcdefce00011170c3c3c200",
+        "970992cf0123456789abcdefce00011170c3c3c200c403101112",
     [MG_MSG_ERROR] =
         "940a0acd012ca76f63637570c3a9",
     [MG_MSG_ENROL] =
@@ -94,6 +94,7 @@ static void example(enum mg_message_type type, struct mg_message *message)
                                                         .refill = true,
                                                         .resume = 300,
                                                         .hub_time = INT64_C(1790000000000),
+                                                        .runs = 7,
                                                         .histories = histories,
                                                         .history_count = 2};
         copy(message->as.welcome.state.known_hash, 0xa0, 8);
@@ -118,6 +119,7 @@ static void example(enum mg_message_type type, struct mg_message *message)
         end->cursor = cursor;
         end->hub_time = INT64_C(1790000000000);
         end->day = 20717;
+        end->unsaved = 1000;
         end->digest_count = 2;
         strcpy(end->digests[1].scope, "martigues/msp-port-de-bouc");
         copy(end->digests[0].digest, 0x30, 8);
@@ -127,7 +129,7 @@ static void example(enum mg_message_type type, struct mg_message *message)
         return;
     }
     case MG_MSG_BYE:
-        message->as.bye = (struct mg_msg_bye){.cursor = cursor, .complete = true, .digests_agree = true};
+        message->as.bye = (struct mg_msg_bye){.cursor = cursor, .complete = true, .digests_agree = true, .reports = bytes_from(0x10, 3)};
         return;
     case MG_MSG_COMPARE:
         strcpy(message->as.compare.scope, "martigues");
@@ -226,6 +228,8 @@ static void fields_arrive(void **state)
     assert_int_equal(message.as.welcome.state.known_seq, 200);
     assert_true(message.as.welcome.state.refill);
     assert_false(message.as.welcome.state.lineage_wanted);
+    assert_false(message.as.welcome.state.snapshot);
+    assert_int_equal(message.as.welcome.state.runs, 7);
     assert_int_equal(message.as.welcome.state.history_count, 2);
     assert_int_equal(message.as.welcome.state.histories[1].fork, 300);
     mg_message_free(&message);
@@ -235,6 +239,7 @@ static void fields_arrive(void **state)
     assert_string_equal(message.as.end.state.digests[1].scope, "martigues/msp-port-de-bouc");
     assert_int_equal(message.as.end.state.digests[1].digest[7], 0x47);
     assert_int_equal(message.as.end.state.signature[63], 63);
+    assert_int_equal(message.as.end.state.unsaved, 1000);
     mg_message_free(&message);
 
     len = golden_bytes(MG_MSG_ENROLLED, bytes);
@@ -452,17 +457,19 @@ static void the_largest_messages_fit(void **state)
             message.as.welcome.state.history_count = MG_HISTORIES_MAX;
             message.as.welcome.state.known_seq = message.as.welcome.state.resume = INT64_MAX;
             message.as.welcome.state.hub_time = INT64_MAX;
+            message.as.welcome.state.runs = INT64_MAX;
         }
         if (type == MG_MSG_PUSH) message.as.push.batch = (struct mg_bytes){bytes, MG_BATCH_MAX};
         if (type == MG_MSG_RECEIPT) message.as.receipt.receipt = (struct mg_bytes){bytes, MG_RECEIPT_MAX};
         if (type == MG_MSG_FORK) message.as.fork.base_seq = INT64_MAX;
         if (type == MG_MSG_CHUNK) message.as.chunk.chunk = (struct mg_bytes){bytes, MG_CHUNK_RAW_MAX};
         if (type == MG_MSG_ACK) message.as.ack.cursor = far;
-        if (type == MG_MSG_BYE) message.as.bye = (struct mg_msg_bye){.cursor = far, .waiting = INT64_MAX};
+        if (type == MG_MSG_BYE) message.as.bye = (struct mg_msg_bye){.cursor = far, .waiting = INT64_MAX, .reports = {bytes, MG_REPORTS_MAX}};
         if (type == MG_MSG_END) {
             struct mg_end *end = &message.as.end.state;
             end->cursor = far;
             end->hub_time = INT64_MAX;
+            end->unsaved = INT64_MAX;
             end->digest_count = MG_DIGESTS_MAX;
             for (int i = 0; i < MG_DIGESTS_MAX; i++) memset(end->digests[i].scope, 'a', MG_SCOPE_MAX);
         }
