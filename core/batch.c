@@ -1,7 +1,7 @@
 /*
  * batch.c - what is signed together: consecutive commits of one incarnation. [P 4.2, 4.3]
  *
- *   batch   = [node, incarnation, first_seq, last_seq, heads, signature, receipt | nil, commits]
+ *   batch   = [node, incarnation, first_seq, last_seq, heads, signature, receipt | nil, columns | nil]
  *   heads   = [[scope, seq, hash], ...]        the chains' heads after the batch
  *   receipt = [history, first_n, hub_time, refused, also, signature]
  *   also    = [[history, first_seq, last_seq, n], ...]   in histories that were lost
@@ -106,7 +106,20 @@ static void check_heads(struct mg_mp_reader *in)
     }
 }
 
-void mg_batch_read(struct mg_mp_reader *in, struct mg_batch *batch)
+/* The commits, which come as columns; nil: none. */
+static void read_commits(struct mg_mp_reader *in, struct mg_batch *batch, struct mg_buf *room)
+{
+    mg_buf_clear(room);
+    if (mg_mp_peek(in) == MG_MP_NIL) mg_mp_get_nil(in);
+    else mg_commits_from_columns(in, room, &batch->commit_count, &batch->seeds);
+    if (batch->commit_count > COMMITS_MAX) mg_mp_refuse(in, "a batch of too many commits");
+    mg_mp_read(&batch->commits, room->data, room->len);
+    struct mg_mp_reader check = batch->commits;
+    for (uint32_t i = 0; i < batch->commit_count && in->error == NULL && check.error == NULL; i++) mg_mp_skip(&check);
+    if (in->error == NULL && !mg_mp_done(&check)) mg_mp_refuse(in, check.error);
+}
+
+void mg_batch_read(struct mg_mp_reader *in, struct mg_batch *batch, struct mg_buf *room)
 {
     memset(batch, 0, sizeof *batch);
     mg_mp_expect_array(in, 8);
@@ -120,15 +133,13 @@ void mg_batch_read(struct mg_mp_reader *in, struct mg_batch *batch)
     mg_mp_get_bin_exact(in, batch->signature, MG_SIGN_LEN);
     if (mg_mp_peek(in) == MG_MP_NIL) mg_mp_get_nil(in);
     else mg_receipt_read(in, &batch->receipt);
-    batch->commit_count = mg_mp_get_array(in, COMMITS_MAX);
     if (batch->first_seq == 0 || batch->first_seq > batch->last_seq || batch->last_seq > INT64_MAX / 2 ||
         batch->last_seq - batch->first_seq >= COMMITS_MAX || batch->incarnation == 0 || batch->incarnation > INT64_MAX)
         mg_mp_refuse(in, "a batch's range is out of bounds");
-    batch->commits = *in;
-    for (uint32_t i = 0; i < batch->commit_count && in->error == NULL; i++) mg_mp_skip(in);
+    read_commits(in, batch, room);
 }
 
-void mg_batch_write_head(struct mg_buf *out, const struct mg_batch *batch, uint32_t count)
+void mg_batch_write(struct mg_buf *out, const struct mg_batch *batch, struct mg_bytes commits, uint32_t count, const struct mg_salts *salts)
 {
     mg_mp_put_array(out, 8);
     mg_mp_put_bin(out, batch->node, MG_ID_LEN);
@@ -139,7 +150,8 @@ void mg_batch_write_head(struct mg_buf *out, const struct mg_batch *batch, uint3
     mg_mp_put_bin(out, batch->signature, MG_SIGN_LEN);
     if (batch->receipt.history == 0) mg_mp_put_nil(out);
     else mg_receipt_write(out, &batch->receipt);
-    mg_mp_put_array(out, count);
+    if (count == 0) mg_mp_put_nil(out);
+    else mg_commits_to_columns(commits, count, salts, out);
 }
 
 bool mg_batch_head(const struct mg_batch *batch, const char *scope, uint64_t *seq, uint8_t hash[MG_HASH_LEN])
@@ -232,6 +244,7 @@ mg_status mg_batch_row_read(struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_
     batch->receipt.refused = (struct mg_bytes){sqlite3_column_blob(stmt, 9), (size_t)sqlite3_column_bytes(stmt, 9)};
     row->complete = sqlite3_column_int(stmt, 12) != 0;
     batch->receipt.also = (struct mg_bytes){sqlite3_column_blob(stmt, 13), (size_t)sqlite3_column_bytes(stmt, 13)};
+    batch->seeds = (struct mg_bytes){sqlite3_column_blob(stmt, 14), (size_t)sqlite3_column_bytes(stmt, 14)};
     if (row->author == 0 || row->author >= conn->lineage.author_count || row->history == 0 ||
         row->history >= conn->lineage.history_count || sqlite3_column_bytes(stmt, 10) != MG_SIGN_LEN ||
         sqlite3_column_bytes(stmt, 11) != MG_SIGN_LEN)
@@ -458,6 +471,7 @@ static mg_status add_batch(struct mg_conn *conn, const struct mg_batch *batch, u
     sqlite3_bind_blob64(stmt, 13, batch->receipt.also.data, batch->receipt.also.len, SQLITE_STATIC);
     if (place != 0) sqlite3_bind_int64(stmt, 14, place);
     else sqlite3_bind_null(stmt, 14);
+    sqlite3_bind_blob64(stmt, 15, batch->seeds.data, batch->seeds.len, SQLITE_STATIC);
     return mg_run(conn, stmt, err);
 }
 
@@ -473,6 +487,12 @@ mg_status mg_batch_keep(struct mg_conn *conn, const struct mg_batch *batch, uint
 mg_status mg_batch_keep_beside(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, bool complete, struct mg_error *err)
 {
     return add_batch(conn, batch, author, complete, 0, err);
+}
+
+struct mg_salts mg_batch_salts(const struct mg_store *store, const struct mg_batch *batch)
+{
+    bool own = memcmp(batch->node, store->id.node, MG_ID_LEN) == 0;
+    return (struct mg_salts){.secret = own ? store->id.sign_secret : NULL, .incarnation = batch->incarnation, .told = batch->seeds};
 }
 
 /* --- commits out of the log --- */
@@ -584,9 +604,9 @@ mg_status mg_own_batch(struct mg_store *store, struct mg_conn *conn, uint32_t au
     }
     batch->heads = mg_buf_bytes(heads);
     if (status == MG_OK && count > 0) {
+        struct mg_salts salts = mg_batch_salts(store, batch);
         mg_batch_sign(batch, store->id.sign_secret);
-        mg_batch_write_head(out, batch, count);
-        mg_buf_put(out, commits.data, commits.len);
+        if (out != NULL) mg_batch_write(out, batch, mg_buf_bytes(&commits), count, &salts);
     }
     mg_buf_free(&commits);
     return status;

@@ -14,6 +14,7 @@
 #include "core/hub.h"
 #include "core/merge.h"
 #include "core/mp.h"
+#include "core/commit_columns.h"
 #include "core/replica.h"
 #include "core/rules/facts.h"
 #include "core/sql.h"
@@ -361,10 +362,15 @@ struct mg_batch {
     struct mg_receipt receipt;
     uint32_t commit_count;
     struct mg_mp_reader commits; /* at the first commit */
+    struct mg_bytes seeds;       /* of the commits' salts, as told */
 };
-void mg_batch_read(struct mg_mp_reader *in, struct mg_batch *batch);
-/* Everything but the commits, whose array of COUNT the caller writes next. */
-void mg_batch_write_head(struct mg_buf *out, const struct mg_batch *batch, uint32_t count);
+/* ROOM (ceiling MG_BATCH_COMMITS_MAX) holds the commits, which BATCH then borrows; the rest it borrows from IN. */
+void mg_batch_read(struct mg_mp_reader *in, struct mg_batch *batch, struct mg_buf *room);
+/* COMMITS: COUNT of them in canonical form, one after the other. */
+void mg_batch_write(struct mg_buf *out, const struct mg_batch *batch, struct mg_bytes commits, uint32_t count,
+                    const struct mg_salts *salts);
+/* Where the salts of BATCH's commits can come from here. */
+struct mg_salts mg_batch_salts(const struct mg_store *store, const struct mg_batch *batch);
 void mg_receipt_read(struct mg_mp_reader *in, struct mg_receipt *receipt);
 void mg_receipt_write(struct mg_buf *out, const struct mg_receipt *receipt);
 /* for (in = mg_also_all(list); mg_also_next(&in, &also);) */
@@ -464,7 +470,7 @@ void mg_end_hash(const uint8_t node[MG_ID_LEN], const struct mg_end *end, uint8_
 /* conn->moves become routes, which get their numbers with the batch that made them. */
 mg_status mg_routes_of_moves(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
 
-/* The next batch of AUTHOR's commits after AFTER with at most MAX_BYTES, signed with our key. */
+/* The next batch of AUTHOR's commits after AFTER with at most MAX_BYTES, signed with our key. OUT: may be NULL. */
 mg_status mg_own_batch(struct mg_store *store, struct mg_conn *conn, uint32_t author, uint64_t after, size_t max_bytes,
                        struct mg_buf *out, struct mg_buf *heads, struct mg_batch *batch, struct mg_error *err) MG_MUST_CHECK;
 

@@ -396,12 +396,13 @@ static mg_status make_commit(struct harvest *h, const size_t *order, size_t coun
     write_body(h, order, count, &body);
     mg_assert(!body.failed);
     commit.body = mg_buf_bytes(&body);
-    h->store->env.random(h->store->env.context, commit.salt, sizeof commit.salt);
     mg_status status = mg_author_last(h->conn, h->author, &commit.seq, err);
     if (status == MG_OK) status = mg_chain_head(h->conn, h->author, scope, &chain_seq, previous, err);
     if (status == MG_OK) status = seen_positions(h, &commit, err);
     if (status == MG_OK) {
+        struct mg_salts salts = {.secret = h->store->id.sign_secret, .incarnation = h->store->id.incarnation};
         commit.seq++;
+        mg_assert(mg_salt_of(&salts, commit.seq, commit.salt)); /* who has the secret can say every salt */
         commit.hlc = mg_hlc_next(h->store);
         set_base(h, chain_seq, &commit);
         status = mg_commit_hash(h->store->id.node, h->store->id.incarnation, &commit, previous, hash, err);

@@ -498,11 +498,11 @@ static mg_status sequence_own(struct mg_store *store, struct mg_error *err);
 
 /* The batch as bytes; who signed it; what may be believed of it. */
 static mg_status open_batch(struct mg_store *store, const struct mg_peer *peer, struct mg_bytes bytes, bool refill, struct mg_batch *batch,
-                            struct mg_registered *by, bool *found, struct mg_error *err)
+                            struct mg_buf *room, struct mg_registered *by, bool *found, struct mg_error *err)
 {
     struct mg_mp_reader in;
     mg_mp_read(&in, bytes.data, bytes.len);
-    mg_batch_read(&in, batch);
+    mg_batch_read(&in, batch, room);
     bool whole = in.error == NULL && batch->commit_count == batch->last_seq - batch->first_seq + 1;
     if (!mg_mp_done(&in) || (!whole && !(refill && batch->commit_count == 0)))
         return mg_fail(err, MG_BAD_BYTES, "a batch is damaged: %s", in.error != NULL ? in.error : "commits are missing");
@@ -564,27 +564,33 @@ static mg_status sequence(struct sequencing *s, struct mg_peer *peer, bool refil
     return status == MG_OK ? mg_tails_keep(s->conn, now, none, err) : status;
 }
 
+static mg_status sequence_opened(struct mg_store *store, struct mg_peer *peer, struct mg_batch *batch, const struct mg_registered *by, bool refill,
+                                 struct mg_buf *receipt, uint64_t *fork_base, struct mg_error *err)
+{
+    struct sequencing s = {.store = store, .conn = &store->remote, .by = by, .batch = batch};
+    mg_buf_init(&s.refused, 64 * 1024);
+    mg_status status = mg_author_find(s.conn, batch->node, batch->incarnation, &s.author, err);
+    if (status == MG_OK) status = sequence(&s, peer, refill, receipt, fork_base, err);
+    mg_buf_free(&s.also);
+    mg_buf_free(&s.refused);
+    return status;
+}
+
 mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct mg_bytes bytes, bool refill, struct mg_buf *receipt,
                           uint64_t *fork_base, struct mg_error *err)
 {
     struct mg_batch batch;
+    struct mg_buf room;
     struct mg_registered by;
     bool found = false;
     *fork_base = UINT64_MAX;
     mg_assert(store->history_running != 0);
+    mg_buf_init(&room, MG_BATCH_COMMITS_MAX);
     mg_status status = sequence_own(store, err);
-    if (status == MG_OK) status = open_batch(store, peer, bytes, refill, &batch, &by, &found, err);
-    if (status != MG_OK) return status;
-    if (!found) {
-        mg_mp_put_array(receipt, 0);
-        return MG_OK;
-    }
-    struct sequencing s = {.store = store, .conn = &store->remote, .by = &by, .batch = &batch};
-    mg_buf_init(&s.refused, 64 * 1024);
-    status = mg_author_find(s.conn, batch.node, batch.incarnation, &s.author, err);
-    if (status == MG_OK) status = sequence(&s, peer, refill, receipt, fork_base, err);
-    mg_buf_free(&s.also);
-    mg_buf_free(&s.refused);
+    if (status == MG_OK) status = open_batch(store, peer, bytes, refill, &batch, &room, &by, &found, err);
+    if (status == MG_OK && found) status = sequence_opened(store, peer, &batch, &by, refill, receipt, fork_base, err);
+    else if (status == MG_OK) mg_mp_put_array(receipt, 0);
+    mg_buf_free(&room);
     return status;
 }
 
@@ -599,18 +605,16 @@ static mg_status sequence_own(struct mg_store *store, struct mg_error *err)
     if (status == MG_OK) status = mg_author_last(conn, author, &last, err);
     while (status == MG_OK && acked < last) {
         struct mg_batch batch;
-        struct mg_buf bytes, heads;
-        mg_buf_init(&bytes, 2 * MG_CHUNK_RAW_MAX);
+        struct mg_buf heads;
         mg_buf_init(&heads, 16 * 1024);
         struct sequencing s = {.store = store, .conn = conn, .batch = &batch, .author = author, .known = acked};
         mg_buf_init(&s.refused, 16);
-        status = mg_own_batch(store, conn, author, acked, MG_BATCH_RAW_MAX, &bytes, &heads, &batch, err);
+        status = mg_own_batch(store, conn, author, acked, MG_BATCH_RAW_MAX, NULL, &heads, &batch, err);
         if (status == MG_OK && batch.last_seq == acked) status = mg_fail(err, MG_STORAGE, "the hub's own log has a hole; restore a backup");
         if (status == MG_OK) status = prepare_kept(&s, err);
         if (status == MG_OK) status = keep_batch(&s, err);
         if (status == MG_OK) status = number_routes(conn, err);
         acked = batch.last_seq;
-        mg_buf_free(&bytes);
         mg_buf_free(&heads);
         mg_buf_free(&s.also);
         mg_buf_free(&s.refused);
@@ -821,8 +825,8 @@ static mg_status put_batch(struct outgoing *out, const struct mg_batch_row *row,
     if (status == MG_OK && sent > 0) {
         mg_mp_put_array(items, 2);
         mg_mp_put_uint(items, ITEM_BATCH);
-        mg_batch_write_head(items, &row->batch, sent);
-        mg_buf_put(items, commits.data, commits.len);
+        struct mg_salts salts = mg_batch_salts(out->store, &row->batch);
+        mg_batch_write(items, &row->batch, mg_buf_bytes(&commits), sent, &salts);
         (*count)++;
     }
     mg_buf_free(&commits);

@@ -245,16 +245,14 @@ mg_status mg_replica_welcome(struct mg_store *store, const struct mg_welcome *we
 /* --- pushing --- */
 
 /* A batch that has a receipt goes again as it went first, receipt and all: a restored hub wants it. */
-static mg_status write_kept(struct mg_conn *conn, const struct mg_batch_row *row, struct mg_buf *out, struct mg_error *err)
+static mg_status write_kept(struct mg_store *store, const struct mg_batch_row *row, struct mg_buf *out, struct mg_error *err)
 {
     struct mg_buf commits;
     uint32_t count;
     mg_buf_init(&commits, 2 * MG_CHUNK_RAW_MAX);
-    mg_status status = mg_log_write(conn, row->author, row->batch.first_seq, row->batch.last_seq, NULL, NULL, &commits, &count, err);
-    if (status == MG_OK) {
-        mg_batch_write_head(out, &row->batch, count);
-        mg_buf_put(out, commits.data, commits.len);
-    }
+    mg_status status = mg_log_write(&store->remote, row->author, row->batch.first_seq, row->batch.last_seq, NULL, NULL, &commits, &count, err);
+    struct mg_salts salts = mg_batch_salts(store, &row->batch);
+    if (status == MG_OK) mg_batch_write(out, &row->batch, mg_buf_bytes(&commits), count, &salts);
     mg_buf_free(&commits);
     return status;
 }
@@ -277,7 +275,7 @@ mg_status mg_replica_batch(struct mg_store *store, uint64_t after, size_t max_by
         if (mg_step(conn, stmt, &status, err) > 0) {
             struct mg_batch_row row;
             status = mg_batch_row_read(conn, stmt, &row, err);
-            if (status == MG_OK) status = write_kept(conn, &row, out, err);
+            if (status == MG_OK) status = write_kept(store, &row, out, err);
             if (status == MG_OK) *last = row.batch.last_seq;
             sqlite3_reset(stmt);
             return status;
@@ -316,8 +314,8 @@ mg_status mg_replica_refill(struct mg_store *store, uint64_t *position, size_t m
         struct mg_mark number = {row.history, row.last_n};
         if (newest != 0 && mg_covers(&conn->lineage, reached, number)) continue;
         /* [P 6.3] Commits that are pushed anyway, or that are not all here: what numbers they had. */
-        if (row.author == author || !row.complete) mg_batch_write_head(out, &row.batch, 0);
-        else status = write_kept(conn, &row, out, err);
+        if (row.author == author || !row.complete) mg_batch_write(out, &row.batch, (struct mg_bytes){NULL, 0}, 0, NULL);
+        else status = write_kept(store, &row, out, err);
         sent = true;
     }
     sqlite3_reset(stmt);
@@ -395,14 +393,14 @@ static mg_status check_heads(struct mg_store *store, struct mg_conn *conn, const
     return MG_OK;
 }
 
-static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, uint64_t *commits,
+static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, struct mg_buf *room, uint64_t *commits,
                             struct mg_error *err)
 {
     struct mg_batch batch;
     struct mg_registered by;
     bool found;
     uint32_t author;
-    mg_batch_read(in, &batch);
+    mg_batch_read(in, &batch, room);
     if (in->error != NULL) return mg_fail(err, MG_BAD_BYTES, "a batch is damaged: %s", in->error);
     mg_status status = mg_registry_get(store, conn, batch.node, &by, &found, err);
     if (status != MG_OK) return status;
@@ -460,6 +458,7 @@ mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct
 {
     struct mg_conn *conn = &store->remote;
     struct mg_mp_reader in;
+    struct mg_buf room;
     *commits = 0;
     mg_mp_read(&in, chunk.data, chunk.len);
     mg_mp_expect_array(&in, 3);
@@ -469,15 +468,17 @@ mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct
         return mg_fail(err, MG_BAD_BYTES, "a chunk is damaged");
     uint32_t items = mg_mp_get_array(&in, ITEMS_MAX);
     mg_status status = MG_OK;
+    mg_buf_init(&room, MG_BATCH_COMMITS_MAX);
     for (uint32_t i = 0; status == MG_OK && i < items; i++) {
         mg_mp_expect_array(&in, 2);
         uint64_t kind = mg_mp_get_uint(&in);
         if (in.error != NULL) break;
-        if (kind == ITEM_BATCH) status = take_batch(store, conn, &in, commits, err);
+        if (kind == ITEM_BATCH) status = take_batch(store, conn, &in, &room, commits, err);
         else if (kind == ITEM_TRANSFER) status = mg_transfer_apply(store, conn, &in, err);
         else if (kind == ITEM_EVICT) status = take_evictions(store, conn, &in, err);
         else status = mg_fail(err, MG_BAD_BYTES, "a chunk holds something that this version does not know; install the hub's version");
     }
+    mg_buf_free(&room);
     if (status == MG_OK && !mg_mp_done(&in)) status = mg_fail(err, MG_BAD_BYTES, "a chunk is damaged");
     if (status == MG_OK) status = mg_choose_again(store, conn, err);
     if (status == MG_OK) status = advance(store, conn, cursor, err);

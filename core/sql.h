@@ -51,22 +51,22 @@
                  " ON CONFLICT(author, scope) DO UPDATE SET seq = ?3, hash = ?4")                                      \
     X(CHAIN_DROP, "DELETE FROM mg_chain WHERE author = ?1")                                                            \
     X(BATCH_ADD, "INSERT INTO mg_batch(author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused," \
-                 " author_signature, receipt_signature, complete, also, b) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)") \
+                 " author_signature, receipt_signature, complete, also, b, seeds) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)") \
     X(BATCH_AT, "SELECT b, author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused,"           \
-                " author_signature, receipt_signature, complete, also FROM mg_batch"                                \
+                " author_signature, receipt_signature, complete, also, seeds FROM mg_batch"                                \
                 " WHERE author = ?1 AND last_seq >= ?2 ORDER BY first_seq, b DESC LIMIT 1")                      \
     X(BATCH_AFTER, "SELECT b, author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused,"        \
-                   " author_signature, receipt_signature, complete, also FROM mg_batch"                             \
+                   " author_signature, receipt_signature, complete, also, seeds FROM mg_batch"                             \
                    " WHERE first_n > ?1 AND live ORDER BY first_n LIMIT 1")                                            \
     X(BATCH_DROP, "DELETE FROM mg_batch WHERE b = ?1")                                                                \
     X(BATCH_LOST, "SELECT b, author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused,"         \
-                  " author_signature, receipt_signature, complete, also FROM mg_batch"                              \
+                  " author_signature, receipt_signature, complete, also, seeds FROM mg_batch"                              \
                   " WHERE b > ?1 ORDER BY b")                                                                          \
     X(BATCH_OVER, "SELECT b, author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused,"         \
-                  " author_signature, receipt_signature, complete, also FROM mg_batch"                                 \
+                  " author_signature, receipt_signature, complete, also, seeds FROM mg_batch"                                 \
                   " WHERE author = ?1 AND last_seq >= ?2 AND first_seq <= ?3 AND b > ?4 ORDER BY b LIMIT 1")           \
     X(BATCH_NEWEST_OVER, "SELECT b, author, first_seq, last_seq, history, first_n, last_n, hub_time, heads, refused,"   \
-                         " author_signature, receipt_signature, complete, also FROM mg_batch AS m"                     \
+                         " author_signature, receipt_signature, complete, also, seeds FROM mg_batch AS m"                     \
                          " WHERE author = ?1 AND last_seq >= ?2 AND first_seq <= ?3 AND b > ?4 AND NOT EXISTS"         \
                          " (SELECT 1 FROM mg_batch AS x WHERE x.author = ?1 AND x.last_seq = m.last_seq"               \
                          " AND x.first_seq = m.first_seq AND x.b > m.b) ORDER BY b LIMIT 1")                           \

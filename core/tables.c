@@ -30,12 +30,13 @@ const char mg_engine_tables[] =
     "CREATE TABLE mg_chain(author INTEGER NOT NULL, scope INTEGER NOT NULL, seq INTEGER NOT NULL,"
     " hash BLOB NOT NULL, PRIMARY KEY(author, scope)) STRICT, WITHOUT ROWID;"
     /* What was signed together, with both signatures. complete: every commit of it is in this log.
-     * also: the numbers that the commits had in lost histories. live: on the hub, in the present lineage. */
+     * also: the numbers that the commits had in lost histories. live: on the hub, in the present lineage.
+     * seeds: of its commits' salts (salts.h). */
     "CREATE TABLE mg_batch(b INTEGER PRIMARY KEY, author INTEGER NOT NULL, first_seq INTEGER NOT NULL,"
     " last_seq INTEGER NOT NULL, history INTEGER NOT NULL, first_n INTEGER NOT NULL, last_n INTEGER NOT NULL,"
     " hub_time INTEGER NOT NULL, heads BLOB NOT NULL, refused BLOB NOT NULL, author_signature BLOB NOT NULL,"
     " receipt_signature BLOB NOT NULL, complete INTEGER NOT NULL, also BLOB NOT NULL,"
-    " live INTEGER NOT NULL DEFAULT 1) STRICT;"
+    " live INTEGER NOT NULL DEFAULT 1, seeds BLOB) STRICT;"
     "CREATE INDEX mg_batch_number ON mg_batch(first_n);"
     "CREATE INDEX mg_batch_author ON mg_batch(author, last_seq);"
     /* On the hub: the numbers that nodes proved (first_seq has n), of commits that it may not hold yet. */

@@ -8,7 +8,9 @@
 
 void mg_sizer_init(struct mg_sizer *sizer, size_t wire_max, size_t most)
 {
-    *sizer = (struct mg_sizer){.ask = wire_max, .most = most, .wire_max = wire_max};
+    /* A quarter is what rows compress to. Too much is loaded twice, too little is a message more. */
+    size_t ask = wire_max < most / 4 ? wire_max * 4 : most;
+    *sizer = (struct mg_sizer){.ask = ask < wire_max ? wire_max : ask, .most = most, .wire_max = wire_max};
 }
 
 bool mg_sizer_fits(struct mg_sizer *sizer, size_t raw, size_t wire)

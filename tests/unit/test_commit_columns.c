@@ -1,0 +1,293 @@
+/*
+ * test_commit_columns.c - commits come back from columns byte for byte; hostile columns do not; salts
+ * are told for the commits that are there and for no others.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/columns.h"
+#include "core/engine.h"
+
+static uint64_t chance = 1;
+
+static uint64_t draw(uint64_t below)
+{
+    chance = chance * 6364136223846793005U + 1442695040888963407U;
+    return (chance >> 33) % below;
+}
+
+static void draw_bytes(uint8_t *out, size_t len)
+{
+    for (size_t i = 0; i < len; i++) out[i] = (uint8_t)draw(256);
+}
+
+static const uint8_t secret[MG_SIGN_SECRET_LEN] = {7};
+static const struct mg_salts own = {.secret = secret, .incarnation = 99};
+
+/* --- commits as anybody may have made them --- */
+
+static uint8_t known_ids[8][MG_ID_LEN];
+
+static void put_some_id(struct mg_buf *out)
+{
+    uint8_t id[MG_ID_LEN];
+    if (draw(2)) memcpy(id, known_ids[draw(8)], sizeof id);
+    else draw_bytes(id, sizeof id);
+    mg_mp_put_bin(out, id, sizeof id);
+}
+
+static void put_some_value(struct mg_buf *out)
+{
+    static const char text[] = "Entretien de suivi, \xc3\xa0 rappeler";
+    switch (draw(6)) {
+    case 0: mg_mp_put_nil(out); break;
+    case 1: mg_mp_put_int(out, (int64_t)draw(1000) - 500); break;
+    case 2: mg_mp_put_int(out, draw(2) ? INT64_MIN : INT64_MAX); break;
+    case 3: mg_mp_put_str(out, text, draw(20)); break;
+    case 4: put_some_id(out); break;
+    default: mg_mp_put_bin(out, text, draw(sizeof text)); break;
+    }
+}
+
+static void put_some_op(struct mg_buf *out)
+{
+    uint64_t mask = draw(3) == 0 ? 0 : draw(64);
+    mg_mp_put_array(out, 4 + (uint32_t)__builtin_popcountll(mask));
+    mg_mp_put_uint(out, draw(MG_TABLES_MAX));
+    mg_mp_put_uint(out, draw(4));
+    put_some_id(out);
+    mg_mp_put_uint(out, mask);
+    for (; mask != 0; mask &= mask - 1) put_some_value(out);
+}
+
+static void put_some_group(struct mg_buf *out, bool has_salt)
+{
+    uint8_t bytes[MG_HASH_LEN];
+    uint32_t ops = (uint32_t)draw(4);
+    draw_bytes(bytes, sizeof bytes);
+    if (draw(4) == 0) {
+        mg_mp_put_bin(out, bytes, MG_HASH_LEN);
+        return;
+    }
+    mg_mp_put_array(out, ops + (has_salt ? 1 : 2));
+    if (!has_salt) mg_mp_put_bin(out, bytes, 16);
+    if (draw(3) == 0) mg_mp_put_nil(out);
+    else put_some_id(out);
+    for (uint32_t i = 0; i < ops; i++) put_some_op(out);
+}
+
+/* What no honest node writes, and a hub keeps all the same. */
+static void put_odd_body(struct mg_buf *out)
+{
+    mg_mp_put_array(out, 2);
+    if (draw(2)) mg_mp_put_str(out, "odd", 3);
+    else mg_mp_put_array(out, 0);
+    mg_mp_put_bool(out, true);
+}
+
+static void put_some_commit(struct mg_buf *out, uint64_t seq)
+{
+    static const char *const scopes[] = {"", "martigues", "martigues/mdfj"};
+    struct mg_buf body;
+    struct mg_commit commit = {.seq = seq, .scope = scopes[draw(3)], .hlc = (UINT64_C(1790000000000) + draw(1000)) << 16 | draw(3)};
+    mg_buf_init(&body, 1024 * 1024);
+    commit.seen_count = (uint8_t)draw(4);
+    for (int i = 0; i < commit.seen_count; i++) commit.seen[i] = (struct mg_position){1 + draw(30), draw(INT64_MAX)};
+    commit.has_salt = draw(4) != 0;
+    if (draw(2)) assert_true(mg_salt_of(&own, seq, commit.salt));
+    else draw_bytes(commit.salt, sizeof commit.salt);
+    commit.has_base = draw(8) == 0;
+    if (commit.has_base) {
+        commit.base_incarnation = draw(INT64_MAX);
+        commit.base_seq = draw(1000);
+    }
+    uint32_t groups = (uint32_t)draw(4);
+    if (draw(8) == 0) put_odd_body(&body);
+    else {
+        mg_mp_put_array(&body, groups);
+        for (uint32_t i = 0; i < groups; i++) put_some_group(&body, commit.has_salt);
+    }
+    commit.body = mg_buf_bytes(&body);
+    mg_commit_write(out, &commit);
+    mg_buf_free(&body);
+}
+
+static uint32_t some_commits(uint64_t seed, uint32_t most, struct mg_buf *commits)
+{
+    chance = seed;
+    draw_bytes(known_ids[0], sizeof known_ids);
+    uint64_t seq = 1 + draw(2000);
+    uint32_t count = 1 + (uint32_t)draw(most);
+    mg_buf_init(commits, 1024 * 1024);
+    for (uint32_t i = 0; i < count; i++, seq += draw(10) == 0 ? 2 : 1) put_some_commit(commits, seq);
+    assert_false(commits->failed);
+    return count;
+}
+
+static mg_status back(struct mg_bytes columns, struct mg_buf *commits, uint32_t *count)
+{
+    struct mg_mp_reader in;
+    struct mg_bytes seeds;
+    mg_mp_read(&in, columns.data, columns.len);
+    mg_commits_from_columns(&in, commits, count, &seeds);
+    return mg_mp_done(&in) ? MG_OK : MG_BAD_BYTES;
+}
+
+static void commits_come_back(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 400; seed++) {
+        struct mg_buf commits, columns, again;
+        uint32_t count = some_commits(seed, 60, &commits), came;
+        mg_buf_init(&columns, 1024 * 1024);
+        mg_buf_init(&again, 1024 * 1024);
+        mg_commits_to_columns(mg_buf_bytes(&commits), count, &own, &columns);
+        assert_false(columns.failed);
+        assert_int_equal(back(mg_buf_bytes(&columns), &again, &came), MG_OK);
+        assert_int_equal(came, count);
+        assert_int_equal(again.len, commits.len);
+        assert_memory_equal(again.data, commits.data, commits.len);
+        mg_buf_free(&commits);
+        mg_buf_free(&columns);
+        mg_buf_free(&again);
+    }
+}
+
+/* A byte changed is refused, or is other commits: there is one way to write them. */
+static void no_byte_is_without_meaning(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct mg_buf commits, columns, again;
+        uint32_t count = some_commits(seed, 12, &commits), came;
+        mg_buf_init(&columns, 1024 * 1024);
+        mg_commits_to_columns(mg_buf_bytes(&commits), count, &own, &columns);
+        for (size_t at = 0; at < columns.len; at++) {
+            uint8_t kept = columns.data[at];
+            for (int bit = 0; bit < 8; bit++) {
+                columns.data[at] = kept ^ (uint8_t)(1 << bit);
+                mg_buf_init(&again, MG_BATCH_COMMITS_MAX);
+                bool same = back(mg_buf_bytes(&columns), &again, &came) == MG_OK && again.len == commits.len &&
+                            memcmp(again.data, commits.data, commits.len) == 0;
+                if (same) fail_msg("byte %zu of %zu (seed %d) means nothing", at, columns.len, (int)seed);
+                mg_buf_free(&again);
+            }
+            columns.data[at] = kept;
+        }
+        for (size_t len = 0; len < columns.len; len++) {
+            mg_buf_init(&again, MG_BATCH_COMMITS_MAX);
+            assert_int_equal(back((struct mg_bytes){columns.data, len}, &again, &came), MG_BAD_BYTES);
+            mg_buf_free(&again);
+        }
+        mg_buf_free(&commits);
+        mg_buf_free(&columns);
+    }
+}
+
+/* A few bytes must not become more than the ceiling, nor cost the time of it. */
+static void what_grows_too_large_is_refused(void **state)
+{
+    (void)state;
+    struct mg_buf commits, columns, small;
+    uint32_t count = some_commits(3, 60, &commits), came;
+    mg_buf_init(&columns, 1024 * 1024);
+    mg_commits_to_columns(mg_buf_bytes(&commits), count, &own, &columns);
+    mg_buf_init(&small, commits.len - 1);
+    assert_int_equal(back(mg_buf_bytes(&columns), &small, &came), MG_BAD_BYTES);
+    mg_buf_free(&small);
+    mg_buf_free(&columns);
+    mg_buf_free(&commits);
+}
+
+/* --- salts --- */
+
+static void told_salts_are_those_and_no_others(void **state)
+{
+    (void)state;
+    chance = 5;
+    for (int round = 0; round < 300; round++) {
+        uint64_t seqs[300], first = 1 + draw(5000);
+        size_t count = 0;
+        bool there[400] = {false};
+        for (uint64_t i = 0; i < 300; i++)
+            if (draw(20) != 0) {
+                there[i] = true;
+                seqs[count++] = first + i;
+            }
+        struct mg_buf nodes;
+        mg_buf_init(&nodes, 64 * 1024);
+        mg_salts_tell(&own, seqs, count, &nodes);
+        struct mg_salts told = {.told = mg_buf_bytes(&nodes)};
+        size_t said = 0;
+        for (uint64_t i = 0; i < 400; i++) {
+            uint8_t salt[MG_SALT_LEN], right[MG_SALT_LEN];
+            if (!mg_salt_of(&told, first + i, salt)) continue;
+            assert_true(there[i]);
+            assert_true(mg_salt_of(&own, first + i, right));
+            assert_memory_equal(salt, right, sizeof salt);
+            said++;
+        }
+        if (first > 0) {
+            uint8_t salt[MG_SALT_LEN];
+            assert_false(mg_salt_of(&told, first - 1, salt));
+        }
+        assert_true(said * 2 > count); /* most of them, or it would be of no use */
+        /* Who was told can tell a part of it, and says the same. */
+        struct mg_buf fewer;
+        mg_buf_init(&fewer, 64 * 1024);
+        mg_salts_tell(&told, seqs, count / 2, &fewer);
+        struct mg_salts part = {.told = mg_buf_bytes(&fewer)};
+        for (size_t i = 0; i < count; i++) {
+            uint8_t salt[MG_SALT_LEN], right[MG_SALT_LEN];
+            if (!mg_salt_of(&part, seqs[i], salt)) continue;
+            assert_true(i < count / 2);
+            assert_true(mg_salt_of(&own, seqs[i], right));
+            assert_memory_equal(salt, right, sizeof salt);
+        }
+        mg_buf_free(&fewer);
+        mg_buf_free(&nodes);
+    }
+}
+
+static void numbers_come_back(void **state)
+{
+    (void)state;
+    static const uint64_t edges[] = {0, 1, 127, 128, 16383, 16384, UINT32_MAX, INT64_MAX, UINT64_MAX, 0, UINT64_MAX - 1, 5};
+    enum { EDGES = sizeof edges / sizeof *edges };
+    for (int form = MG_INTS_STEPS; form <= MG_INTS_PLAIN; form++) {
+        struct mg_ints ints;
+        struct mg_ints_reader reader;
+        struct mg_mp_reader in;
+        struct mg_buf out;
+        mg_buf_init(&out, 4096);
+        mg_ints_init(&ints, (enum mg_ints_form)form, 4096);
+        for (size_t i = 0; i < EDGES; i++) mg_ints_put(&ints, edges[i]);
+        mg_ints_flush(&ints, &out);
+        mg_mp_read(&in, out.data, out.len);
+        mg_ints_read(&in, (enum mg_ints_form)form, &reader);
+        for (size_t i = 0; i < EDGES; i++) assert_true(mg_ints_get(&reader) == edges[i]);
+        assert_true(mg_ints_done(&reader));
+        (void)mg_ints_get(&reader);
+        assert_false(mg_ints_done(&reader));
+        mg_ints_free(&ints);
+        mg_buf_free(&out);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_come_back),
+        cmocka_unit_test(commits_come_back),
+        cmocka_unit_test(no_byte_is_without_meaning),
+        cmocka_unit_test(what_grows_too_large_is_refused),
+        cmocka_unit_test(told_salts_are_those_and_no_others),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
