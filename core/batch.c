@@ -1,7 +1,8 @@
 /*
  * batch.c - what is signed together: consecutive commits of one incarnation. [P 4.2, 4.3]
  *
- *   batch   = [node, incarnation, first_seq, last_seq, heads, signature, receipt | nil, columns | nil]
+ *   batch   = [node, incarnation, first_seq, last_seq, heads, signature, receipt | nil, commits]
+ *   commits = nil | columns | [commit, ...]     columns where they are shorter
  *   heads   = [[scope, seq, hash], ...]        the chains' heads after the batch
  *   receipt = [history, first_n, hub_time, refused, also, signature]
  *   also    = [[history, first_seq, last_seq, n], ...]   in histories that were lost
@@ -106,10 +107,23 @@ static void check_heads(struct mg_mp_reader *in)
     }
 }
 
-/* The commits, which come as columns; nil: none. */
+/* One after the other they need no room. */
+static void read_listed(struct mg_mp_reader *in, struct mg_batch *batch, size_t most)
+{
+    batch->commit_count = mg_mp_get_array(in, COMMITS_MAX);
+    size_t from = in->pos;
+    for (uint32_t i = 0; i < batch->commit_count && in->error == NULL; i++) mg_mp_skip(in);
+    mg_mp_read(&batch->commits, in->data + from, in->pos - from);
+    if (in->pos - from > most) mg_mp_refuse(in, "a batch is too large");
+}
+
 static void read_commits(struct mg_mp_reader *in, struct mg_batch *batch, struct mg_buf *room)
 {
     mg_buf_clear(room);
+    if (mg_mp_peek(in) == MG_MP_ARRAY) {
+        read_listed(in, batch, room->max);
+        return;
+    }
     if (mg_mp_peek(in) == MG_MP_NIL) mg_mp_get_nil(in);
     else mg_commits_from_columns(in, room, &batch->commit_count, &batch->seeds);
     if (batch->commit_count > COMMITS_MAX) mg_mp_refuse(in, "a batch of too many commits");
@@ -139,6 +153,23 @@ void mg_batch_read(struct mg_mp_reader *in, struct mg_batch *batch, struct mg_bu
     read_commits(in, batch, room);
 }
 
+/* Never longer than the commits themselves: what was taken in can always be given out again. */
+static void write_commits(struct mg_buf *out, struct mg_bytes commits, uint32_t count, const struct mg_salts *salts)
+{
+    struct mg_buf columns;
+    if (count == 0) {
+        mg_mp_put_nil(out);
+        return;
+    }
+    mg_buf_init(&columns, commits.len);
+    mg_commits_to_columns(commits, count, salts, &columns);
+    if (columns.failed) {
+        mg_mp_put_array(out, count);
+        mg_buf_put(out, commits.data, commits.len);
+    } else mg_buf_put(out, columns.data, columns.len);
+    mg_buf_free(&columns);
+}
+
 void mg_batch_write(struct mg_buf *out, const struct mg_batch *batch, struct mg_bytes commits, uint32_t count, const struct mg_salts *salts)
 {
     mg_mp_put_array(out, 8);
@@ -150,8 +181,7 @@ void mg_batch_write(struct mg_buf *out, const struct mg_batch *batch, struct mg_
     mg_mp_put_bin(out, batch->signature, MG_SIGN_LEN);
     if (batch->receipt.history == 0) mg_mp_put_nil(out);
     else mg_receipt_write(out, &batch->receipt);
-    if (count == 0) mg_mp_put_nil(out);
-    else mg_commits_to_columns(commits, count, salts, out);
+    write_commits(out, commits, count, salts);
 }
 
 bool mg_batch_head(const struct mg_batch *batch, const char *scope, uint64_t *seq, uint8_t hash[MG_HASH_LEN])

@@ -12,6 +12,7 @@
 #include "core/salts.h"
 #include "core/status.h"
 
+/* Of what is read. More than a batch may be when it is pushed: groups left out leave salts in their neighbours. */
 enum { MG_BATCH_COMMITS_MAX = 512 * 1024 };
 
 /* Appends COUNT commits, given one after the other in canonical form, as one bin. Salts that SALTS says are written as

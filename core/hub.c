@@ -585,7 +585,7 @@ mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct m
     bool found = false;
     *fork_base = UINT64_MAX;
     mg_assert(store->history_running != 0);
-    mg_buf_init(&room, MG_BATCH_COMMITS_MAX);
+    mg_buf_init(&room, MG_BATCH_RAW_MAX); /* so that it fits a chunk when it is given out again */
     mg_status status = sequence_own(store, err);
     if (status == MG_OK) status = open_batch(store, peer, bytes, refill, &batch, &room, &by, &found, err);
     if (status == MG_OK && found) status = sequence_opened(store, peer, &batch, &by, refill, receipt, fork_base, err);

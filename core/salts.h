@@ -17,7 +17,7 @@
 #include "core/buf.h"
 #include "core/mp.h"
 
-enum { MG_SALT_LEN = 8, MG_SALT_NODE_LEN = 16, MG_SALT_LEVELS = 10, MG_SALT_NODES_MAX = 4096 };
+enum { MG_SALT_LEN = 8, MG_SALT_NODE_LEN = 16, MG_SALT_LEVELS = 10, MG_SALT_NODES_MAX = 256 /* each is looked at for each commit */ };
 
 /* Where nodes come from: an author's own secret, or nodes that it has told. */
 struct mg_salts {

@@ -205,6 +205,72 @@ static void what_grows_too_large_is_refused(void **state)
     mg_buf_free(&commits);
 }
 
+/* More runs of commits than nodes can be told for: the rest of the salts go as bytes. */
+static void salts_that_are_not_told_go_as_bytes(void **state)
+{
+    (void)state;
+    enum { RUNS = MG_SALT_NODES_MAX + 40 };
+    struct mg_buf commits, columns, again;
+    uint32_t count = 0, came;
+    mg_buf_init(&commits, 1024 * 1024);
+    mg_buf_init(&columns, 1024 * 1024);
+    mg_buf_init(&again, 1024 * 1024);
+    for (uint64_t run = 1; run <= RUNS; run++)
+        for (uint64_t i = 0; i < 4; i++, count++) {
+            struct mg_commit commit = {.seq = 8 * run + i, .scope = "", .has_salt = true, .body = {(const uint8_t *)"\x90", 1}};
+            assert_true(mg_salt_of(&own, commit.seq, commit.salt));
+            mg_commit_write(&commits, &commit);
+        }
+    mg_commits_to_columns(mg_buf_bytes(&commits), count, &own, &columns);
+    assert_int_equal(back(mg_buf_bytes(&columns), &again, &came), MG_OK);
+    assert_int_equal(again.len, commits.len);
+    assert_memory_equal(again.data, commits.data, commits.len);
+    mg_buf_free(&commits);
+    mg_buf_free(&columns);
+    mg_buf_free(&again);
+}
+
+/* Whoever takes a batch in can give it out again: what is written is never longer than the commits. */
+static void a_batch_is_never_longer_than_its_commits(void **state)
+{
+    (void)state;
+    int as_columns = 0, listed = 0;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        struct mg_buf commits, out, room;
+        struct mg_batch batch = {.incarnation = 99, .first_seq = 1, .last_seq = 4000}, came;
+        struct mg_mp_reader in;
+        uint32_t count = some_commits(seed, 30, &commits);
+        size_t head;
+        batch.heads = (struct mg_bytes){(const uint8_t *)"\x91\x93\xa0\x01\xc4\x20" "01234567890123456789012345678901", 38};
+        mg_buf_init(&out, 1024 * 1024);
+        mg_buf_init(&room, MG_BATCH_COMMITS_MAX);
+        mg_batch_write(&out, &batch, (struct mg_bytes){NULL, 0}, 0, &own);
+        head = out.len;
+        mg_buf_clear(&out);
+        mg_batch_write(&out, &batch, mg_buf_bytes(&commits), count, &own);
+        assert_true(out.len <= head + commits.len + 4);
+        mg_mp_read(&in, out.data, out.len);
+        mg_batch_read(&in, &came, &room);
+        assert_true(mg_mp_done(&in));
+        assert_int_equal(came.commit_count, count);
+        assert_int_equal(came.commits.len, commits.len);
+        assert_memory_equal(came.commits.data, commits.data, commits.len);
+        if (came.commits.data == room.data) as_columns++;
+        else listed++;
+        /* A reader's ceiling holds for both ways of writing. */
+        struct mg_buf small;
+        mg_buf_init(&small, commits.len - 1);
+        mg_mp_read(&in, out.data, out.len);
+        mg_batch_read(&in, &came, &small);
+        assert_non_null(in.error);
+        mg_buf_free(&small);
+        mg_buf_free(&commits);
+        mg_buf_free(&out);
+        mg_buf_free(&room);
+    }
+    assert_true(as_columns > 0 && listed > 0);
+}
+
 /* --- salts --- */
 
 static void told_salts_are_those_and_no_others(void **state)
@@ -280,13 +346,28 @@ static void numbers_come_back(void **state)
     }
 }
 
+static void longer_numbers_than_needed_are_refused(void **state)
+{
+    (void)state;
+    static const uint8_t strange[][12] = {{2, 0x80, 0x00}, {3, 0xff, 0x80, 0x00}, {1, 0x80},
+                                          {10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02}};
+    for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
+        struct mg_ints_reader reader = {.data = strange[i] + 1, .len = strange[i][0], .form = MG_INTS_PLAIN};
+        (void)mg_ints_get(&reader);
+        assert_true(reader.bad);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_come_back),
+        cmocka_unit_test(longer_numbers_than_needed_are_refused),
         cmocka_unit_test(commits_come_back),
         cmocka_unit_test(no_byte_is_without_meaning),
         cmocka_unit_test(what_grows_too_large_is_refused),
+        cmocka_unit_test(salts_that_are_not_told_go_as_bytes),
+        cmocka_unit_test(a_batch_is_never_longer_than_its_commits),
         cmocka_unit_test(told_salts_are_those_and_no_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
