@@ -12,6 +12,7 @@
 #include "core/edit.h"
 #include "core/hub.h"
 #include "core/mp.h"
+#include "core/night.h"
 #include "core/plie/territory.h"
 #include "core/replica.h"
 #include "core/rules/report.h"
