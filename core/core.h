@@ -17,6 +17,7 @@
 #include "core/replica.h"
 #include "core/rules/report.h"
 #include "core/rules/rules.h"
+#include "core/runs.h"
 #include "core/schema.h"
 #include "core/status.h"
 #include "core/store.h"

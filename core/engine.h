@@ -17,6 +17,7 @@
 #include "core/commit_columns.h"
 #include "core/replica.h"
 #include "core/rules/facts.h"
+#include "core/runs.h"
 #include "core/sql.h"
 #include "core/store.h"
 
@@ -101,6 +102,18 @@ struct mg_conn {
     bool no_dead[MG_TABLES_MAX]; /* every row of the table that is known is visible */
 };
 
+/* The session that runs, as its report will compare (runs.c). */
+struct mg_run_begun {
+    bool begun;
+    enum mg_trigger trigger;
+    int64_t since_s, started_s;
+    uint64_t *conflicts; /* hashes of those there were, sorted */
+    size_t conflict_count;
+    int64_t drift;   /* the last entry there was */
+    uint64_t at_hub; /* the number up to which the hub has reports */
+    uint64_t number; /* of the report that was written; 0: none */
+};
+
 struct mg_store {
     char *dir;
     struct mg_env env;
@@ -111,6 +124,7 @@ struct mg_store {
     int64_t held_back;        /* rows of foreign clients that could not be committed */
     uint32_t history_running; /* hub: the history of this run; 0: not sequencing */
     struct mg_rules *rules;   /* packs in force, compiled (rules/packs.c); NULL until they are needed */
+    struct mg_run_begun run;
 };
 
 /* --- statements (statement.c) --- */
@@ -495,6 +509,17 @@ void mg_touched_free(struct mg_touched *touched);
 /* The facts of one participant; *FOUND false when there is no such row. */
 mg_status mg_dossier_facts(struct mg_store *store, struct mg_conn *conn, const uint8_t participant[MG_ID_LEN],
                            struct mg_facts *facts, bool *found, struct mg_error *err) MG_MUST_CHECK;
+
+/* --- run reports (runs.c, runs_hub.c) [P 4.8] --- */
+
+void mg_run_report_put(struct mg_buf *out, const struct mg_run_report *run);
+void mg_run_report_get(struct mg_mp_reader *in, struct mg_run_report *run);
+void mg_run_report_hash(const uint8_t node[MG_ID_LEN], struct mg_bytes report, uint8_t hash[MG_HASH_LEN]);
+/* WELCOME: the hub has reports up to number RUNS. */
+mg_status mg_runs_hear(struct mg_store *store, struct mg_conn *conn, uint64_t runs, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_runs_known(struct mg_conn *conn, const uint8_t node[MG_ID_LEN], uint64_t *runs, struct mg_error *err) MG_MUST_CHECK;
+/* The hub keeps those of REPORTS (BYE's) that are whole, signed by NODE and new. */
+mg_status mg_runs_take(struct mg_store *store, const uint8_t node[MG_ID_LEN], struct mg_bytes reports, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- for people (worklist.c) --- */
 void mg_commit_name(const struct mg_lineage *lineage, const struct mg_stub *stub, char name[MG_COMMIT_NAME_LEN]);

@@ -734,7 +734,8 @@ mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struc
     if (status == MG_OK) status = mg_author_last(conn, author, &welcome->known_seq, err);
     if (status != MG_OK) return status;
     uint8_t acked[MG_SHORT_HASH_LEN];
-    status = short_hash(conn, author, welcome->known_seq, welcome->known_hash, err);
+    status = mg_runs_known(conn, peer->node, &welcome->runs, err);
+    if (status == MG_OK) status = short_hash(conn, author, welcome->known_seq, welcome->known_hash, err);
     if (status == MG_OK) status = short_hash(conn, author, hello->acked_seq, acked, err);
     if (status != MG_OK) return status;
     peer->held_seq = memcmp(acked, hello->acked_hash, sizeof acked) == 0 ? hello->acked_seq : 0;
@@ -976,22 +977,23 @@ mg_status mg_hub_chunk(struct mg_store *store, const struct mg_peer *peer, uint6
     return status;
 }
 
-mg_status mg_hub_ack(struct mg_store *store, const struct mg_peer *peer, const struct mg_position *cursor, bool complete, bool digests_agree,
-                     bool verdicts_agree, uint64_t waiting, struct mg_error *err)
+mg_status mg_hub_ack(struct mg_store *store, const struct mg_peer *peer, const struct mg_farewell *said, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
+    mg_status status = mg_runs_take(store, peer->node, said->reports, err);
+    if (status != MG_OK || said->cursor.history == 0) return status; /* it acknowledged nothing */
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_PEER_ACK);
     sqlite3_bind_blob(stmt, 1, peer->node, MG_ID_LEN, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 2, (int64_t)peer->incarnation);
-    sqlite3_bind_int64(stmt, 3, mg_history_known(conn, cursor->history));
-    sqlite3_bind_int64(stmt, 4, (int64_t)cursor->n);
-    mg_status status = mg_run(conn, stmt, err);
-    if (status != MG_OK || !complete) return status;
+    sqlite3_bind_int64(stmt, 3, mg_history_known(conn, said->cursor.history));
+    sqlite3_bind_int64(stmt, 4, (int64_t)said->cursor.n);
+    status = mg_run(conn, stmt, err);
+    if (status != MG_OK || !said->complete) return status;
     stmt = mg_sql(conn, MG_SQL_PEER_DONE);
     sqlite3_bind_blob(stmt, 1, peer->node, MG_ID_LEN, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 2, hub_now(store));
-    sqlite3_bind_int64(stmt, 3, (int64_t)waiting);
-    sqlite3_bind_int(stmt, 4, digests_agree);
-    sqlite3_bind_int(stmt, 5, verdicts_agree);
+    sqlite3_bind_int64(stmt, 3, (int64_t)said->waiting);
+    sqlite3_bind_int(stmt, 4, said->digests_agree);
+    sqlite3_bind_int(stmt, 5, said->verdicts_agree);
     return mg_run(conn, stmt, err);
 }

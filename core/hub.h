@@ -51,9 +51,15 @@ mg_status mg_hub_chunk(struct mg_store *store, const struct mg_peer *peer, uint6
 mg_status mg_hub_verdicts(struct mg_store *store, const struct mg_peer *peer, const char *scope, const uint8_t after[MG_ID_LEN],
                           struct mg_buf *page, bool *last, struct mg_error *err) MG_MUST_CHECK;
 
-/* The peer holds everything up to CURSOR durably; at the end of a session COMPLETE with its digests. */
-mg_status mg_hub_ack(struct mg_store *store, const struct mg_peer *peer, const struct mg_position *cursor,
-                     bool complete, bool digests_agree, bool verdicts_agree, uint64_t waiting, struct mg_error *err) MG_MUST_CHECK;
+/* What a session of PEER came to: once, at its end. */
+struct mg_farewell {
+    struct mg_position cursor; /* it holds everything up to here durably; history 0: it acknowledged nothing */
+    bool complete;             /* the next three only say something then */
+    bool digests_agree, verdicts_agree;
+    uint64_t waiting;
+    struct mg_bytes reports; /* of its runs, as BYE brought them (runs.h); those that are not good are left out */
+};
+mg_status mg_hub_ack(struct mg_store *store, const struct mg_peer *peer, const struct mg_farewell *said, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- enrolment --- */
 

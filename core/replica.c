@@ -220,6 +220,7 @@ mg_status mg_replica_welcome(struct mg_store *store, const struct mg_welcome *we
     if (status == MG_OK) status = self_author(store, conn, &author, err);
     if (status == MG_OK) status = mg_author_last(conn, author, &last, err);
     if (status == MG_OK) status = mg_author_acked(conn, author, &acked, err);
+    if (status == MG_OK) status = mg_runs_hear(store, conn, welcome->runs, err);
     if (status == MG_OK) status = mg_meta_set_int(conn, "skew_ms", store->env.now_ms(store->env.context) - welcome->hub_time, err);
     if (status != MG_OK) return status;
     /* Where the hub's lineage and ours part: what mg_replica_refill gives back lies beyond. */

@@ -141,7 +141,23 @@
     X(PEER_DONE, "UPDATE mg_peer SET last_sync = ?2, waiting = ?3, digests_agree = ?4, verdicts_agree = ?5 WHERE node = ?1") \
     X(INVITE_ADD, "INSERT INTO mg_invite(id, secret, name, scopes, expires) VALUES (?1, ?2, ?3, ?4, ?5)")              \
     X(INVITE_GET, "SELECT secret, name, scopes, expires, noise_key, sign_key FROM mg_invite WHERE id = ?1")            \
-    X(INVITE_USE, "UPDATE mg_invite SET noise_key = ?2, sign_key = ?3 WHERE id = ?1")                                  
+    X(INVITE_USE, "UPDATE mg_invite SET noise_key = ?2, sign_key = ?3 WHERE id = ?1") \
+    X(RUN_PUT, "INSERT OR REPLACE INTO mg_run(node, number, started, complete, told, received, report, signature)"     \
+               " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                                             \
+    X(RUN_ADD, "INSERT OR IGNORE INTO mg_run(node, number, started, complete, told, received, report, signature)"      \
+               " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                                             \
+    X(RUN_LAST, "SELECT ifnull(max(number), 0) FROM mg_run WHERE node = ?1")                                           \
+    X(RUN_NEWEST, "SELECT told, report FROM mg_run WHERE node = ?1 ORDER BY number DESC LIMIT 1")                      \
+    X(RUN_GOOD, "SELECT started FROM mg_run WHERE node = ?1 AND complete ORDER BY number DESC LIMIT 1")                \
+    X(RUN_UNTOLD, "SELECT number, report FROM mg_run WHERE node = ?1 AND NOT told AND number <= ?2 ORDER BY number LIMIT 1") \
+    X(RUN_DROP, "DELETE FROM mg_run WHERE node = ?1 AND number = ?2")                                                  \
+    X(RUNS_TOLD, "UPDATE mg_run SET told = 1 WHERE node = ?1 AND number >= ?2 AND NOT told")                           \
+    X(RUNS_DOWN, "SELECT number, report, signature FROM mg_run WHERE node = ?1 AND number > ?2 ORDER BY number DESC LIMIT ?3") \
+    X(RUNS_UP, "SELECT report, signature FROM mg_run WHERE node = ?1 AND number >= ?2 ORDER BY number")                \
+    X(RUNS_OLD, "DELETE FROM mg_run WHERE node = ?1 AND number <= (SELECT number FROM mg_run WHERE node = ?1"          \
+                " ORDER BY number DESC LIMIT 1 OFFSET ?2)")                                                            \
+    X(DRIFT_LAST, "SELECT ifnull(max(d), 0) FROM mg_drift")                                                            \
+    X(DRIFT_SINCE, "SELECT count(*) FROM mg_drift WHERE d > ?1")
 
 enum mg_sql {
 #define MG_X(name, text) MG_SQL_##name,

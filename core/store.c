@@ -558,6 +558,7 @@ void mg_store_close(struct mg_store *store)
 {
     if (store == NULL) return;
     mg_rules_forget(store);
+    mg_runs_forget(store);
     conn_close(&store->user);
     conn_close(&store->remote);
     sodium_memzero(&store->id, sizeof store->id);

@@ -73,4 +73,8 @@ const char mg_engine_tables[] =
     "CREATE TABLE mg_peer(node BLOB PRIMARY KEY, incarnation INTEGER, history INTEGER, n INTEGER, last_sync INTEGER,"
     " waiting INTEGER, digests_agree INTEGER, verdicts_agree INTEGER) STRICT, WITHOUT ROWID;"
     "CREATE TABLE mg_invite(id BLOB PRIMARY KEY, secret BLOB NOT NULL, name TEXT NOT NULL, scopes TEXT NOT NULL,"
-    " expires INTEGER NOT NULL, noise_key BLOB, sign_key BLOB) STRICT, WITHOUT ROWID;";
+    " expires INTEGER NOT NULL, noise_key BLOB, sign_key BLOB) STRICT, WITHOUT ROWID;"
+    /* Run reports: a node's own; the hub's are its nodes'. told: it was in a BYE. received: by the hub's clock, ms. */
+    "CREATE TABLE mg_run(node BLOB NOT NULL, number INTEGER NOT NULL, started INTEGER NOT NULL, complete INTEGER NOT NULL,"
+    " told INTEGER NOT NULL, received INTEGER NOT NULL, report BLOB NOT NULL, signature BLOB NOT NULL,"
+    " PRIMARY KEY(node, number)) STRICT, WITHOUT ROWID;";

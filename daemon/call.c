@@ -248,6 +248,7 @@ void mg_call_result(const struct mg_call *call, struct mg_dial_result *result)
 {
     fill_result(&call->figures, result);
     result->seconds = call->seconds;
+    result->retry_s = call->retry_seconds;
 }
 
 static void on_watch(uv_timer_t *timer)

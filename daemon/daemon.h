@@ -43,6 +43,7 @@ struct mg_dial_result {
     bool complete;      /* the hub's END was reached; false when a budget ended the session early */
     bool digests_agree, verdicts_agree; /* only say something when complete */
     int64_t waiting;    /* own commits without a receipt */
+    int64_t retry_s;    /* the hub said when to call again: in so many seconds; 0: it did not */
     double seconds;
 };
 
@@ -50,6 +51,8 @@ struct mg_dial_options {
     const char *address; /* HOST:PORT; NULL: the identity's hub_address */
     int64_t max_bytes;   /* both ways together; 0: no budget */
     int64_t max_ms;      /* 0: no budget */
+    enum mg_trigger trigger; /* for the run report; asked when nothing is said */
+    int64_t since_s;     /* of a run by itself: goes on with one that began at or after this (core/runs.h) */
 
     /* All may be NULL. PROGRESS is called from this thread, at most a few times a second. STOP: the
      * session ends early, as after a budget, soon after another thread has set it. */

@@ -1,18 +1,37 @@
 /*
- * dial.c - one session of a node, from the lock to what `status` will say of it.
+ * dial.c - one session of a node, from the lock to what `status` and `runs` will say of it.
  */
 #include <string.h>
 #include <unistd.h>
 
 #include "daemon/call.h"
 
-/* Kept for `status`. That it cannot be kept is not worth hiding the first reason for. */
-static void note_failure(struct mg_store *store, mg_status why, const struct mg_error *err)
+/* Its report, and for `status` why it failed. That they cannot be kept is not worth hiding the first reason for. */
+static void keep_report(struct mg_store *store, const struct mg_call *call, mg_status how, const struct mg_error *reason)
 {
-    if (mg_apply_begin(store, NULL) != MG_OK) return;
-    if (mg_replica_failed(store, why, err->text, NULL) != MG_OK ||
-        mg_apply_commit(store, NULL) != MG_OK)
-        mg_apply_rollback(store);
+    struct mg_run_figures figures = {
+        .pushed = call->figures.pushed,
+        .pulled = call->figures.pulled,
+        .bytes_sent = call->figures.bytes_sent,
+        .bytes_received = call->figures.bytes_received,
+        .ms = (uint64_t)(call->seconds * 1000.0),
+    };
+    mg_status kept = mg_runs_end(store, how, reason->text, &figures, NULL);
+    (void)kept;
+}
+
+static mg_status dial(struct mg_call *call, struct mg_dial_result *result, struct mg_error *err)
+{
+    const struct mg_dial_options *options = call->options;
+    struct mg_error reason = {""};
+    mg_status status = mg_runs_begin(call->store, options->trigger, options->since_s, err);
+    if (status != MG_OK) return status;
+    status = mg_call_hub(call, &reason);
+    mg_call_result(call, result);
+    /* A wrong address was no session. */
+    if (status != MG_USAGE) keep_report(call->store, call, status, &reason);
+    mg_runs_forget(call->store);
+    return status == MG_OK ? MG_OK : mg_fail(err, status, "%s", reason.text);
 }
 
 mg_status mg_dial_sync(struct mg_store *store, const struct mg_dial_options *options,
@@ -34,13 +53,7 @@ mg_status mg_dial_sync(struct mg_store *store, const struct mg_dial_options *opt
     mg_status status = mg_lock_take(mg_store_dir(store), "sync.lock", &lock, err);
     if (status != MG_OK) return status;
     mg_enrol_tidy(mg_store_dir(store));
-    struct mg_error reason = {""};
-    status = mg_call_hub(&call, &reason);
-    mg_call_result(&call, result);
-    if (status != MG_OK) {
-        if (status != MG_USAGE) note_failure(store, status, &reason);
-        status = mg_fail(err, status, "%s", reason.text);
-    }
+    status = dial(&call, result, err);
     close(lock);
     return status;
 }

@@ -28,13 +28,6 @@ static mg_status next(struct mg_store *store, const struct mg_store_request *req
                         request->in.next.max_bytes, &result->bytes, &result->out.next.end, err);
 }
 
-static mg_status ack(struct mg_store *store, const struct mg_store_request *request,
-                     struct mg_error *err)
-{
-    return mg_hub_ack(store, request->in.ack.peer, &request->in.ack.cursor, request->in.ack.complete,
-                      request->in.ack.digests_agree, request->in.ack.verdicts_agree, request->in.ack.waiting, err);
-}
-
 mg_status mg_perform(struct mg_store *store, const struct mg_store_request *request,
                      struct mg_store_result *result, struct mg_error *err)
 {
@@ -62,6 +55,8 @@ mg_status mg_perform(struct mg_store *store, const struct mg_store_request *requ
     case MG_STORE_COMPARE:
         return mg_replica_compare(store, request->in.compare.scope, request->in.compare.after, request->in.compare.page,
                                   request->in.compare.last, &result->out.compare, err);
+    case MG_STORE_REPORT:
+        return mg_runs_write(store, &request->in.report.figures, request->in.report.room, &result->bytes, err);
     case MG_STORE_VERDICTS:
         return mg_hub_verdicts(store, request->in.verdicts.peer, request->in.verdicts.scope, request->in.verdicts.after,
                                &result->bytes, &result->out.verdicts.last, err);
@@ -76,7 +71,7 @@ mg_status mg_perform(struct mg_store *store, const struct mg_store_request *requ
     case MG_STORE_NEXT:
         return next(store, request, result, err);
     case MG_STORE_ACK:
-        return ack(store, request, err);
+        return mg_hub_ack(store, request->in.ack.peer, &request->in.ack.said, err);
     case MG_STORE_INVITED:
         return mg_hub_invited(store, request->in.invited.id, result->out.invited.secret, err);
     case MG_STORE_ENROL:

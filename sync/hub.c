@@ -325,6 +325,8 @@ static void heard_bye(struct mg_session *s)
     } else {
         (void)take_ack(s, bye->cursor); /* [P 6.6] the chunk in hand, where there was one */
     }
+    hub->reports = bye->reports; /* of the message in hand, which is the last */
+    if (bye->reports.len > 0) hub->ack_unsaved = true;
     hub->complete = bye->complete;
     hub->digests_agree = bye->digests_agree;
     hub->verdicts_agree = bye->verdicts_agree;
@@ -343,11 +345,14 @@ bool mg_hub_last_word(struct mg_session *s)
     hub->ack_unsaved = false;
     if (!mg_session_ask(s, MG_STORE_ACK, false)) return false;
     s->request.in.ack.peer = &hub->peer;
-    s->request.in.ack.cursor = hub->acked;
-    s->request.in.ack.complete = hub->complete;
-    s->request.in.ack.digests_agree = hub->digests_agree;
-    s->request.in.ack.verdicts_agree = hub->verdicts_agree;
-    s->request.in.ack.waiting = hub->waiting;
+    s->request.in.ack.said = (struct mg_farewell){
+        .cursor = hub->acked,
+        .complete = hub->complete,
+        .digests_agree = hub->digests_agree,
+        .verdicts_agree = hub->verdicts_agree,
+        .waiting = hub->waiting,
+        .reports = hub->reports,
+    };
     return true;
 }
 
@@ -404,6 +409,7 @@ void mg_hub_stored(struct mg_session *s)
     case MG_STORE_CHUNK:
     case MG_STORE_END:
     case MG_STORE_COMPARE:
+    case MG_STORE_REPORT:
     case MG_STORE_ACK:
     default:
         mg_assert(false);

@@ -164,18 +164,37 @@ static bool send_push(struct mg_session *s, const struct mg_msg_push *push, uint
     return true;
 }
 
+/* [P 6.5] How the session went is written down before it is told. Nothing else is begun from here on. */
 static void say_bye(struct mg_session *s, bool complete)
 {
-    struct mg_node_side *node = &s->as.node;
     struct mg_figures *figures = &s->close.figures;
     figures->complete = complete;
+    if (!mg_session_ask(s, MG_STORE_REPORT, false)) return;
+    size_t left = budget_left(s), frame = 64; /* BYE without them */
+    s->request.in.report.room = left < frame ? 0 : left - frame < MG_REPORTS_MAX ? left - frame : MG_REPORTS_MAX;
+    s->request.in.report.figures = (struct mg_run_figures){
+        .complete = complete,
+        .digests_agree = figures->digests_agree,
+        .verdicts_agree = figures->verdicts_agree,
+        .pushed = figures->pushed,
+        .pulled = figures->pulled,
+        .bytes_sent = figures->bytes_sent,
+        .bytes_received = figures->bytes_received,
+        .ms = (uint64_t)(s->heard_at - s->started),
+    };
+}
+
+static void report_stored(struct mg_session *s)
+{
+    const struct mg_figures *figures = &s->close.figures;
     struct mg_message message = {.type = MG_MSG_BYE};
     message.as.bye = (struct mg_msg_bye){
         .cursor = figures->cursor,
-        .complete = complete,
-        .digests_agree = complete && node->outcome.digests_agree,
-        .verdicts_agree = complete && node->outcome.verdicts_agree,
+        .complete = figures->complete,
+        .digests_agree = figures->complete && figures->digests_agree,
+        .verdicts_agree = figures->complete && figures->verdicts_agree,
         .waiting = figures->waiting,
+        .reports = mg_buf_bytes(&s->result.bytes),
     };
     mg_session_send(s, &message);
     mg_session_finish(s, MG_OK, "%s", "");
@@ -521,6 +540,9 @@ void mg_node_stored(struct mg_session *s)
         return;
     case MG_STORE_COMPARE:
         compare_stored(s);
+        return;
+    case MG_STORE_REPORT:
+        report_stored(s);
         return;
     case MG_STORE_NONE:
     case MG_STORE_ADMIT:

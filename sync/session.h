@@ -118,6 +118,7 @@ struct mg_hub_side {
     bool ack_unsaved;
     bool complete, digests_agree, verdicts_agree;
     uint64_t waiting;
+    struct mg_bytes reports;
     unsigned compares;
 
     uint8_t invitation[MG_INVITE_ID_LEN];

@@ -74,6 +74,7 @@ void mg_workshop_free(struct mg_workshop *workshop);
     X(CHUNK, true)    /* mg_replica_chunk */                                                       \
     X(END, true)      /* mg_replica_end */                                                         \
     X(COMPARE, true)  /* mg_replica_compare */                                                     \
+    X(REPORT, true)   /* mg_runs_write */                                                          \
     X(ADMIT, false)   /* mg_hub_admit */                                                           \
     X(GREET, true)    /* mg_hub_hello */                                                           \
     X(SEQUENCE, true) /* mg_hub_sequence */                                                        \
@@ -115,13 +116,8 @@ struct mg_store_request {
         } greet;
         struct { struct mg_peer *peer; struct mg_bytes batch; bool refill; } sequence; /* PEER is updated */
         struct { const struct mg_peer *peer; uint64_t position; size_t max_bytes; } next;
-        struct {
-            const struct mg_peer *peer;
-            struct mg_position cursor;
-            bool complete;
-            bool digests_agree, verdicts_agree;
-            uint64_t waiting;
-        } ack;
+        struct { struct mg_run_figures figures; size_t room; } report;
+        struct { const struct mg_peer *peer; struct mg_farewell said; } ack;
         struct { uint8_t id[MG_INVITE_ID_LEN]; } invited;
         struct {
             uint8_t id[MG_INVITE_ID_LEN];
@@ -134,7 +130,7 @@ struct mg_store_request {
 /* Zeros and empty when the request is given. WHY may be filled when the status is MG_DENIED: the
  * peer is then told more exactly; MG_ERROR_NONE is always right. */
 struct mg_store_result {
-    struct mg_buf bytes;          /* BATCH, REFILL: a batch; SEQUENCE: a receipt; NEXT: a chunk; VERDICTS: a page */
+    struct mg_buf bytes;          /* BATCH, REFILL: a batch; SEQUENCE: a receipt; NEXT: a chunk; VERDICTS: a page; REPORT: reports */
     struct mg_history *histories; /* LINEAGE, GREET: room for MG_HISTORIES_MAX */
     enum mg_error_code why;       /* ADMIT, GREET, INVITED, ENROL */
     union {

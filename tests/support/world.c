@@ -251,6 +251,7 @@ struct talk {
     struct mg_history histories[MG_HISTORIES_MAX];
     uint64_t pushed; /* the last own seq that the hub has */
     bool push_only;
+    struct mg_run_figures figures;
     struct mg_error *err;
 };
 
@@ -321,6 +322,7 @@ static mg_status push(struct talk *t)
         mg_status status = last > t->pushed ? give(t, &batch, false, &fork_base) : MG_OK;
         mg_buf_free(&batch);
         if (status != MG_OK || last == t->pushed) return status;
+        t->figures.pushed += last - t->pushed;
         t->pushed = last;
         if (fork_base == UINT64_MAX) continue;
         in_tx(t->node, mg_replica_fork(t->node, fork_base, t->err));
@@ -343,8 +345,10 @@ static mg_status pull(struct talk *t, uint64_t *position, struct mg_outcome *out
             return MG_OK;
         }
         in_tx(t->node, mg_replica_chunk(t->node, mg_buf_bytes(&chunk), &cursor, &commits, t->err));
+        t->figures.pulled += commits;
         mg_buf_free(&chunk);
-        in_tx(t->hub, mg_hub_ack(t->hub, &t->peer, &cursor, false, false, false, 0, t->err));
+        struct mg_farewell held = {.cursor = cursor};
+        in_tx(t->hub, mg_hub_ack(t->hub, &t->peer, &held, t->err));
     }
 }
 
@@ -363,9 +367,30 @@ static mg_status talk(struct talk *t, struct mg_outcome *outcome)
         if (status != MG_OK) break;
     }
     if (status != MG_OK) return status;
-    in_tx(t->hub, mg_hub_ack(t->hub, &t->peer, &outcome->cursor, true, outcome->digests_agree, outcome->verdicts_agree,
-                             outcome->waiting, t->err));
+    t->figures.complete = true;
+    t->figures.digests_agree = outcome->digests_agree;
+    t->figures.verdicts_agree = outcome->verdicts_agree;
+    struct mg_buf reports;
+    mg_buf_init(&reports, MG_REPORTS_MAX);
+    in_tx(t->node, mg_runs_write(t->node, &t->figures, MG_REPORTS_MAX, &reports, t->err));
+    assert_false(reports.failed);
+    struct mg_farewell said = {.cursor = outcome->cursor, .complete = true, .digests_agree = outcome->digests_agree,
+                               .verdicts_agree = outcome->verdicts_agree, .waiting = outcome->waiting,
+                               .reports = mg_buf_bytes(&reports)};
+    in_tx(t->hub, mg_hub_ack(t->hub, &t->peer, &said, t->err));
+    mg_buf_free(&reports);
     return MG_OK;
+}
+
+/* With its report, as daemon/dial.c has one written. */
+static mg_status reported_talk(struct talk *t, struct mg_outcome *outcome)
+{
+    mg_status status = mg_runs_begin(t->node, t->w->trigger, t->w->since_s, t->err);
+    if (status != MG_OK) return status;
+    status = t->w->hub_away ? mg_fail(t->err, MG_UNREACHABLE, "nobody answers") : talk(t, outcome);
+    if (t->push_only && status == MG_OK) mg_runs_forget(t->node);
+    mg_status kept = mg_runs_end(t->node, status, t->err->text, &t->figures, t->err);
+    return status != MG_OK ? status : kept;
 }
 
 static mg_status converse(struct world *w, int node, bool push_only, struct mg_outcome *outcome,
@@ -380,7 +405,7 @@ static mg_status converse(struct world *w, int node, bool push_only, struct mg_o
     t.err = err;
     memset(outcome, 0, sizeof *outcome);
     w->now_ms += 1000;
-    return talk(&t, outcome);
+    return reported_talk(&t, outcome);
 }
 
 mg_status world_try_sync(struct world *w, int node, struct mg_outcome *outcome, struct mg_error *err)

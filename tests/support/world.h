@@ -38,6 +38,10 @@ struct world {
     struct world_node nodes[WORLD_NODES]; /* 0 is the hub */
     int count;
     int copies;
+    /* Of the conversations to come, for their run reports. */
+    enum mg_trigger trigger;
+    int64_t since_s;
+    bool hub_away; /* nobody answers */
 };
 
 /* A world with a hub that sequences. */

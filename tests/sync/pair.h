@@ -53,6 +53,9 @@ struct fake_node {
     mg_status fail_op_status;
     enum mg_store_op fail_op;
     uint64_t waiting_stuck; /* waits for ever, as what the hub refuses does */
+    size_t report_len;      /* of what it has to tell about its runs */
+    unsigned reports;
+    struct mg_run_figures reported;
 };
 
 /* --- the hub's store --- */
@@ -78,6 +81,8 @@ struct fake_hub {
     unsigned acks, lineages, greets;
     bool complete, agree, verdicts_agree;
     uint64_t said_waiting;
+    uint64_t runs;
+    size_t heard_reports; /* bytes, each of them 'r' */
     mg_status admit, invited, enrol;
     enum mg_error_code why;
     uint8_t invitation_id[MG_INVITE_ID_LEN], invitation_secret[MG_INVITE_SECRET_LEN];
@@ -263,6 +268,11 @@ static mg_status node_perform(struct fake_node *node, const struct mg_store_requ
         return node_chunk(node, request->in.chunk.chunk, result);
     case MG_STORE_END:
         return node_end(node, request->in.end.end, result);
+    case MG_STORE_REPORT:
+        node->reports++;
+        node->reported = request->in.report.figures;
+        if (node->report_len > 0) memset(mg_buf_extend(&result->bytes, node->report_len), 'r', node->report_len);
+        return MG_OK;
     case MG_STORE_COMPARE:
         assert_string_equal(request->in.compare.scope, fake_scopes[2]);
         assert_int_equal(request->in.compare.after[0], node->compares);
@@ -291,6 +301,7 @@ static void hub_greet(struct fake_hub *hub, const struct mg_store_request *reque
         memcpy(welcome->known_hash, &known->hashes[welcome->known_seq], MG_SHORT_HASH_LEN);
     }
     welcome->hub_time = INT64_C(1790000000000);
+    welcome->runs = hub->runs;
     if (request->in.greet.lineage != NULL) {
         hub->lineages++;
         hub->lineage_known = request->in.greet.lineage[0].id == hello->cursor.history;
@@ -401,11 +412,13 @@ static mg_status hub_perform(struct fake_hub *hub, const struct mg_store_request
         result->out.verdicts.last = false;
         return MG_OK;
     case MG_STORE_ACK:
-        hub->acked = request->in.ack.cursor;
-        hub->complete = request->in.ack.complete;
-        hub->agree = request->in.ack.digests_agree;
-        hub->verdicts_agree = request->in.ack.verdicts_agree;
-        hub->said_waiting = request->in.ack.waiting;
+        hub->acked = request->in.ack.said.cursor;
+        hub->complete = request->in.ack.said.complete;
+        hub->agree = request->in.ack.said.digests_agree;
+        hub->verdicts_agree = request->in.ack.said.verdicts_agree;
+        hub->said_waiting = request->in.ack.said.waiting;
+        hub->heard_reports = request->in.ack.said.reports.len;
+        for (size_t i = 0; i < hub->heard_reports; i++) assert_int_equal(request->in.ack.said.reports.data[i], 'r');
         hub->acks++;
         return MG_OK;
     case MG_STORE_INVITED:

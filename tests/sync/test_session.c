@@ -16,6 +16,8 @@ static void nothing_new_costs_two_round_trips_and_few_bytes(void **state)
     known->hashes[4000] = node_commit_hash(&pair->node, 4000);
     pair->hub.numbers = pair->node.held = FAKE_NUMBERS;
     pair->node.cursor = (struct mg_position){.history = pair->hub.history, .n = FAKE_NUMBERS};
+    pair->node.report_len = 93; /* a quiet night's (unit/test_runs.c) */
+    pair->hub.runs = 400;
     pair_sync(pair);
 
     const struct mg_close *close = &pair->node_side.close;
@@ -368,6 +370,43 @@ static void another_hub_is_not_ours(void **state)
     pair_free(pair);
 }
 
+/* [P 5.9] What a node has to tell of its runs arrives with its last word. */
+static void reports_of_runs_come_with_the_bye(void **state)
+{
+    (void)state;
+    struct pair *pair = pair_new();
+    pair->node.last_seq = 3;
+    pair->node.report_len = MG_REPORTS_MAX;
+    pair_connect(pair, false);
+    pair_run(pair);
+    assert_int_equal(pair->node_side.close.status, MG_OK);
+    assert_int_equal(pair->node.reports, 1);
+    assert_true(pair->node.reported.complete && pair->node.reported.digests_agree);
+    assert_int_equal(pair->node.reported.pushed, 3);
+    assert_int_equal(pair->hub.heard_reports, MG_REPORTS_MAX);
+    pair_free(pair);
+}
+
+/* Also when it is not `complete`. */
+static void a_spent_budget_is_reported_too(void **state)
+{
+    (void)state;
+    struct pair *pair = pair_new();
+    pair->node.report_len = 500;
+    fake_hub_news(&pair->hub, 4000);
+    pair->hub.item_size = 400;
+    pair->hub.noisy = true;
+    pair->max_bytes = 20000;
+    pair_connect(pair, false);
+    pair_run(pair);
+    assert_false(pair->node_side.close.figures.complete);
+    assert_int_equal(pair->node.reports, 1);
+    assert_false(pair->node.reported.complete);
+    assert_int_equal(pair->hub.heard_reports, 500);
+    assert_true(pair->hub.acks == 1 && !pair->hub.complete);
+    pair_free(pair);
+}
+
 /* Every request of either store that fails ends both sides, with the failure on the side where it is. */
 static void a_store_that_fails_ends_the_session(void **state)
 {
@@ -389,7 +428,7 @@ static void a_store_that_fails_ends_the_session(void **state)
         pair_connect(pair, false);
         pair_run(pair);
         assert_true(pair->node_side.closed && pair->hub_side.closed);
-        bool at_node = op <= MG_STORE_COMPARE;
+        bool at_node = op <= MG_STORE_REPORT;
         const struct mg_close *close = at_node ? &pair->node_side.close : &pair->hub_side.close;
         assert_int_equal(close->status, MG_STORAGE);
         assert_string_equal(close->error.text, "told to fail");
@@ -1179,6 +1218,8 @@ int main(void)
         cmocka_unit_test(a_lineage_that_explains_nothing_ends_the_session),
         cmocka_unit_test(refusals_say_how_to_mend_them),
         cmocka_unit_test(another_hub_is_not_ours),
+        cmocka_unit_test(reports_of_runs_come_with_the_bye),
+        cmocka_unit_test(a_spent_budget_is_reported_too),
         cmocka_unit_test(a_store_that_fails_ends_the_session),
         cmocka_unit_test(a_bad_chunk_is_told_to_the_hub),
         cmocka_unit_test(an_invitation_makes_a_node),
