@@ -38,6 +38,7 @@
 
 #include "core/core.h"
 #include "proto/proto.h"
+#include "sync/night.h"
 #include "sync/retry.h"
 
 enum {
