@@ -13,7 +13,7 @@
 
 #include "cli/cli.h"
 
-enum { OPTIONS_MAX = 32, OPTION_LEN_MAX = 31 };
+enum { OPTIONS_MAX = 32, OPTION_LEN_MAX = 31, DAYS_MAX = 366 };
 
 /* One mention of an option in a usage line. */
 struct mention {
@@ -164,6 +164,7 @@ static mg_status read_option(struct mg_args *args, const char *usage, int argc, 
     int mentions = mentions_of(usage, argument, len, &option);
     bool global = mentions == 0;
     if (global) mentions = mentions_of(MG_GLOBAL_USAGE, argument, len, &option);
+    if (mentions == 0) mentions = mentions_of(MG_HIDDEN_USAGE, argument, len, &option);
     if (mentions == 0) return unknown_option(usage, argument, len, err);
 
     if (value != NULL && !option.takes_value)
@@ -237,4 +238,29 @@ mg_status mg_args_number(const struct mg_args *args, const char *name, int64_t m
                        (long long)max, text);
     *number = value;
     return MG_OK;
+}
+
+mg_status mg_args_duration(const struct mg_args *args, const char *name, int64_t *ms,
+                           struct mg_error *err)
+{
+    static const struct {
+        char letter;
+        int64_t minutes;
+    } units[] = {{'m', 1}, {'h', 60}, {'d', 24 * 60}, {'w', 7 * 24 * 60}};
+    const char *text = mg_args_option(args, name);
+    if (text == NULL) return MG_OK;
+
+    char *end;
+    errno = 0;
+    long long count = strtoll(text, &end, 10);
+    const int64_t most = INT64_C(60) * 24 * DAYS_MAX;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (!isdigit((unsigned char)text[0]) || end[0] != units[i].letter || end[1] != '\0')
+            continue;
+        if (errno != 0 || count < 1 || count > most / units[i].minutes)
+            return mg_fail(err, MG_USAGE, "%s is at least 1m and at most %dd", name, DAYS_MAX);
+        *ms = count * units[i].minutes * 60 * 1000;
+        return MG_OK;
+    }
+    return mg_fail(err, MG_USAGE, "\"%s\" is not a time: %s takes 30m, 72h, 7d or 2w", text, name);
 }

@@ -19,6 +19,8 @@
 
 /* Options that every verb takes. */
 #define MG_GLOBAL_USAGE "[--dir DIR] [--json] [--quiet] [--help] [--version]"
+/* For trials, and in no help: daemon/moved_clock.c. */
+#define MG_HIDDEN_USAGE "[--clock-offset-file FILE]"
 
 struct mg_given {
     const char *name; /* "--name", inside the usage line, so not ended by a NUL */
@@ -56,6 +58,10 @@ int mg_args_options(const struct mg_args *args, const char *name, const char **v
 /* The value of NAME as a whole number from 1 to MAX into *NUMBER, untouched when not given. */
 mg_status mg_args_number(const struct mg_args *args, const char *name, int64_t max, int64_t *number,
                          struct mg_error *err) MG_MUST_CHECK;
+
+/* The value of NAME as a time, 30m, 72h, 7d or 2w, of a minute to a year, in milliseconds into *MS, untouched when not given. */
+mg_status mg_args_duration(const struct mg_args *args, const char *name, int64_t *ms,
+                           struct mg_error *err) MG_MUST_CHECK;
 
 /* Calls EACH with every option of USAGE, once. */
 void mg_usage_options(const char *usage, void (*each)(void *context, const char *name, int len),

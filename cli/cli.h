@@ -23,6 +23,7 @@
 struct mg_cli {
     const char *dir; /* the node's directory; NULL when nothing says one */
     bool json, quiet;
+    const struct mg_env *env; /* time and chance */
     struct mg_store *store; /* NULL until mg_cli_open; closed by main */
 };
 

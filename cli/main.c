@@ -57,7 +57,7 @@ mg_status mg_cli_open(struct mg_cli *cli, struct mg_error *err)
                        "there is no node in %s: `maillage join CODE` makes one from an invitation, "
                        "`maillage hub init --name NAME` makes a hub",
                        cli->dir);
-    return mg_store_open(cli->dir, mg_env_system(), &cli->store, err);
+    return mg_store_open(cli->dir, cli->env, &cli->store, err);
 }
 
 mg_status mg_cli_open_hub(struct mg_cli *cli, struct mg_error *err)
@@ -96,7 +96,7 @@ static mg_status take_global(struct mg_cli *cli, const struct mg_args *args, str
     if (given > 1) return mg_fail(err, MG_USAGE, "the option --dir can be given only once");
     if (given == 1 && dirs[0][0] == '\0') return mg_fail(err, MG_USAGE, "--dir is empty");
     if (given == 1) cli->dir = dirs[0];
-    return MG_OK;
+    return mg_env_moved(mg_args_option(args, "--clock-offset-file"), &cli->env, err);
 }
 
 static mg_status print_version(const struct mg_cli *cli)

@@ -19,9 +19,9 @@ static mg_status check_name(const char *name, struct mg_error *err)
 }
 
 /* A hub is its own hub. */
-static void be_born(struct mg_identity *self, const char *name)
+static void be_born(const struct mg_env *env, struct mg_identity *self, const char *name)
 {
-    mg_identity_draw(mg_env_system(), self);
+    mg_identity_draw(env, self);
     self->hub = true;
     (void)snprintf(self->name, sizeof self->name, "%s", name);
     (void)snprintf(self->hub_name, sizeof self->hub_name, "%s", name);
@@ -57,8 +57,8 @@ mg_status mg_verb_hub_init(struct mg_cli *cli, const struct mg_args *args, struc
     if (status != MG_OK) return status;
 
     struct mg_birth *birth = mg_need(calloc(1, sizeof *birth));
-    be_born(&birth->identity, name);
-    status = mg_store_create(cli->dir, mg_env_system(), birth, err);
+    be_born(cli->env, &birth->identity, name);
+    status = mg_store_create(cli->dir, cli->env, birth, err);
     if (status == MG_OK) print_hub(cli, &birth->identity);
     explicit_bzero(birth, sizeof *birth);
     free(birth);

@@ -2,8 +2,6 @@
  * verb_hub_invite.c - `maillage hub invite`: a one-time code that a person carries to
  * the new node.
  */
-#include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,32 +11,9 @@
 #include "cli/verbs.h"
 #include "daemon/daemon.h"
 
-enum { CODE_MAX = 1024, DAYS_MAX = 366 };
+enum { CODE_MAX = 1024 };
 
 static const int64_t hour_ms = INT64_C(3600) * 1000;
-
-/* 30m, 72h, 7d, 2w. */
-static mg_status read_lifetime(const char *text, int64_t *ms, struct mg_error *err)
-{
-    static const struct {
-        char letter;
-        int64_t minutes;
-    } units[] = {{'m', 1}, {'h', 60}, {'d', 24 * 60}, {'w', 7 * 24 * 60}};
-
-    char *end;
-    errno = 0;
-    long long count = strtoll(text, &end, 10);
-    const int64_t most = INT64_C(60) * 24 * DAYS_MAX;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (!isdigit((unsigned char)text[0]) || end[0] != units[i].letter || end[1] != '\0')
-            continue;
-        if (errno != 0 || count < 1 || count > most / units[i].minutes)
-            return mg_fail(err, MG_USAGE, "--expires is at least 1m and at most %dd", DAYS_MAX);
-        *ms = count * units[i].minutes * 60 * 1000;
-        return MG_OK;
-    }
-    return mg_fail(err, MG_USAGE, "\"%s\" is not a time: --expires takes 30m, 72h, 7d or 2w", text);
-}
 
 static void print_invitation(const struct mg_cli *cli, const char *code, int64_t expires)
 {
@@ -76,11 +51,10 @@ static mg_status invite(struct mg_cli *cli, const struct mg_args *args, int64_t 
 
 mg_status mg_verb_hub_invite(struct mg_cli *cli, const struct mg_args *args, struct mg_error *err)
 {
-    const char *expires = mg_args_option(args, "--expires");
     int64_t lifetime_ms = 72 * hour_ms;
     struct mg_address address;
     mg_status status = mg_address_parse(mg_args_option(args, "--hub"), false, &address, err);
-    if (status == MG_OK && expires != NULL) status = read_lifetime(expires, &lifetime_ms, err);
+    if (status == MG_OK) status = mg_args_duration(args, "--expires", &lifetime_ms, err);
     if (status == MG_OK) status = mg_cli_open_hub(cli, err);
     if (status == MG_OK) status = invite(cli, args, lifetime_ms, err);
     return status;

@@ -29,7 +29,7 @@ static mg_status enrol(struct mg_cli *cli, const char *code, struct mg_error *er
     if (status == MG_OK && mg_store_exists(cli->dir))
         status = mg_fail(err, MG_REFUSED,
                          "%s is a node already: give another --dir for the new one", cli->dir);
-    if (status == MG_OK) status = mg_dial_enrol(cli->dir, &invitation, mg_env_system(), err);
+    if (status == MG_OK) status = mg_dial_enrol(cli->dir, &invitation, cli->env, err);
     explicit_bzero(&invitation, sizeof invitation);
     return status;
 }
@@ -38,7 +38,7 @@ static mg_status enrol(struct mg_cli *cli, const char *code, struct mg_error *er
 static mg_status first_session(struct mg_cli *cli, struct mg_dial_result *result,
                                struct mg_error *err)
 {
-    struct mg_dial_options options = {.address = NULL};
+    struct mg_dial_options options = {.trigger = MG_TRIGGER_JOIN};
     mg_status status = mg_session_run(cli, &options, result, err);
     if (status == MG_OK) return MG_OK;
     struct mg_error why = *err;

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 
 #include "cli/out.h"
+#include "cli/runs.h"
 #include "cli/verbs.h"
+#include "daemon/daemon.h"
 
 static bool is_synchronised(const struct mg_identity *self, const struct mg_standing *standing)
 {
@@ -17,7 +19,63 @@ static bool is_synchronised(const struct mg_identity *self, const struct mg_stan
     return self->hub || (standing->last_sync != 0 && standing->digests_agree && standing->verdicts_agree);
 }
 
-static void print_json(const struct mg_identity *self, const struct mg_standing *standing)
+/* What maillaged has done and will do by itself. */
+struct nights {
+    bool off, has_last;
+    struct mg_run_report last;
+    int64_t next_s; /* 0: none */
+    bool running;
+};
+
+static void take_last(void *context, const struct mg_run_report *run)
+{
+    struct nights *nights = context;
+    nights->has_last = true;
+    nights->last = *run;
+}
+
+static mg_status look_at_nights(struct mg_cli *cli, struct nights *nights, struct mg_error *err)
+{
+    const struct mg_identity *self = mg_store_identity(cli->store);
+    struct mg_night_settings settings;
+    struct mg_night_clock clock;
+    int64_t last_good_s = 0;
+    if (self->hub) return MG_OK;
+    mg_status status = mg_night_get(cli->store, &settings, err);
+    if (status == MG_OK) status = mg_runs_last_good(cli->store, &last_good_s, err);
+    if (status == MG_OK) status = mg_runs_list(cli->store, NULL, 1, take_last, nights, err);
+    if (status != MG_OK) return status;
+    mg_local_clock(cli->env, &clock);
+    nights->off = settings.off;
+    nights->next_s = settings.off ? 0 : mg_night_due(&settings, self->node, last_good_s, &clock);
+    nights->running = mg_control_is_running(cli->dir);
+    return MG_OK;
+}
+
+static json_t *last_run_json(const struct nights *nights)
+{
+    if (!nights->has_last) return json_null();
+    json_t *run = mg_need(json_object());
+    mg_json_put_run(run, &nights->last);
+    return run;
+}
+
+static void print_nights(const struct nights *nights)
+{
+    char at[MG_TIME_TEXT_MAX], how[MG_OUTCOME_TEXT_MAX];
+    if (nights->has_last) {
+        mg_time_text(nights->last.started_s * 1000, at);
+        mg_run_outcome(&nights->last, how);
+        printf("last run (%s) at %s: ", mg_trigger_word(nights->last.trigger), at);
+        mg_print_text(stdout, how);
+        (void)putchar('\n');
+    }
+    mg_time_text(nights->next_s * 1000, at);
+    if (nights->off) printf("no run by itself: `maillage night --on` changes that\n");
+    else printf("next run: %s%s\n", at, nights->running ? "" : ", once maillaged runs: it does not now");
+}
+
+static void print_json(const struct mg_identity *self, const struct mg_standing *standing, const struct nights *nights)
 {
     char hex[17];
     json_t *out = mg_need(json_object());
@@ -44,6 +102,8 @@ static void print_json(const struct mg_identity *self, const struct mg_standing 
     mg_json_put(out, "last_failure",
                 mg_json_text(standing->last_failure[0] == '\0' ? NULL : standing->last_failure));
     mg_json_put(out, "clock_skew_ms", mg_json_int(standing->skew_ms));
+    mg_json_put(out, "last_run", last_run_json(nights));
+    mg_json_put(out, "next_run", mg_json_time(nights->next_s * 1000));
     mg_print_json(out);
 }
 
@@ -103,10 +163,11 @@ static void print_count(int64_t count, const char *one, const char *many)
     if (count > 0) printf("%lld %s\n", (long long)count, count == 1 ? one : many);
 }
 
-static void print_people(const struct mg_identity *self, const struct mg_standing *standing)
+static void print_people(const struct mg_identity *self, const struct mg_standing *standing, const struct nights *nights)
 {
     print_who(self);
     print_sessions(self, standing);
+    if (!self->hub) print_nights(nights);
     print_count(standing->conflicts, "conflict to settle: see `maillage conflicts`",
                 "conflicts to settle: see `maillage conflicts`");
     print_count(standing->review, "invariant that a dossier breaks: see `maillage rules review`",
@@ -126,10 +187,12 @@ mg_status mg_verb_status(struct mg_cli *cli, const struct mg_args *args, struct 
 {
     (void)args;
     struct mg_standing *standing = mg_need(calloc(1, sizeof *standing));
+    struct nights nights = {.off = false};
     mg_status status = mg_cli_open(cli, err);
     if (status == MG_OK) status = mg_stand(cli->store, standing, err);
+    if (status == MG_OK) status = look_at_nights(cli, &nights, err);
     if (status == MG_OK)
-        (cli->json ? print_json : print_people)(mg_store_identity(cli->store), standing);
+        (cli->json ? print_json : print_people)(mg_store_identity(cli->store), standing, &nights);
     free(standing);
     return status;
 }

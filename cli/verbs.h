@@ -52,6 +52,17 @@
       "say where this node stands",                                                               \
       "It says `synchronised` only when the hub has signed for every commit of this node, and\n"  \
       "the digests agreed at the last complete session.")                                         \
+    X("night", mg_verb_night, MG_GROUP_SYNC, 0, 0,                                                \
+      "[--window HH:MM-HH:MM] [--max-bytes N] [--max-seconds N] [--on] [--off]",                  \
+      "say when maillaged calls the hub by itself, or change it",                                 \
+      "Every night once in the window (02:00-05:00 unless set otherwise, local time), at a\n"     \
+      "minute of the node's own; after a sleep soon after waking. The budgets are those of one\n" \
+      "session, 0 takes them away. A running maillaged minds a change within a minute. On the\n"  \
+      "hub the window says when a night begins for `maillage hub night`.")                        \
+    X("runs", mg_verb_runs, MG_GROUP_SYNC, 0, 1, "[NODE] [--last N]",                             \
+      "list how sessions with the hub went",                                                      \
+      "The newest 20, or N, oldest first. On the hub: of NODE (name or id), or of all nodes, as\n" \
+      "far as they have told.")                                                                   \
     X("digest", mg_verb_digest, MG_GROUP_SYNC, 0, 0, "",                                          \
       "print the digest of each scope, one `SCOPE HEX` a line",                                   \
       "Two nodes with the same digest of a scope hold the same data in it. The root scope is\n"   \
@@ -116,6 +127,11 @@
     X("hub revoke", mg_verb_hub_revoke, MG_GROUP_HUB, 1, 1, "NODE",                               \
       "refuse a node from now on, by its name or id",                                             \
       "What it has sent stays. It is refused at its next call.")                                  \
+    X("hub night", mg_verb_hub_night, MG_GROUP_HUB, 0, 0, "[--date DATE] [--silent-after TIME]",   \
+      "tell what a night brought, one line an antenna",                                           \
+      "The newest night that has begun, or the one of DATE. For a monitor: ends with status 1,\n" \
+      "and says why, when an antenna has been silent for longer than TIME (3d; also m, h, w),\n"  \
+      "owes commits, or does not hold the same data or verdicts.")                                \
     X("demo", mg_verb_demo, MG_GROUP_MORE, 0, 0, "[--seed N] [--keep DIR] [--small] [--bilan]",   \
       "show the main job from nothing: a hub, the antennas, a day offline, a night's sync",       \
       "Real processes on this machine's loopback, in a temporary directory that is removed at\n"  \

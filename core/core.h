@@ -10,6 +10,7 @@
 #include "core/buf.h"
 #include "core/ddl.h"
 #include "core/edit.h"
+#include "core/hash.h"
 #include "core/hub.h"
 #include "core/mp.h"
 #include "core/night.h"

@@ -108,4 +108,7 @@ mg_status mg_runs_night(struct mg_store *store, int64_t from_s, int64_t to_s,
                         void (*each)(void *context, const struct mg_night_line *line), void *context,
                         struct mg_error *err) MG_MUST_CHECK;
 
+/* When the hub was last backed up, ms; 0: never. Reads. */
+mg_status mg_backup_at(struct mg_store *store, int64_t *at, struct mg_error *err) MG_MUST_CHECK;
+
 #endif

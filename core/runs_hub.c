@@ -135,3 +135,8 @@ mg_status mg_runs_night(struct mg_store *store, int64_t from_s, int64_t to_s, vo
     sqlite3_finalize(nodes);
     return status;
 }
+
+mg_status mg_backup_at(struct mg_store *store, int64_t *at, struct mg_error *err)
+{
+    return mg_meta_int(&store->user, "backup_at", at, 0, err);
+}

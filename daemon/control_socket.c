@@ -79,6 +79,13 @@ static int call(const char *dir)
     return line;
 }
 
+bool mg_control_is_running(const char *dir)
+{
+    int line = call(dir);
+    if (line >= 0) close(line);
+    return line >= 0;
+}
+
 static bool send_all(int line, const char *text, size_t len)
 {
     for (size_t sent = 0; sent < len;) {

@@ -23,7 +23,7 @@ static mg_status serve(struct mg_store *store, const struct mg_daemon_options *o
     mg_log_line(MG_LOG_INFO, "start", "role=%s name=%s pid=%ld", identity->hub ? "hub" : "node",
                 mg_log_quote(identity->name, name, sizeof name), (long)getpid());
     mg_status status =
-        identity->hub ? mg_serve_hub(store, options, err) : mg_serve_node(store, err);
+        identity->hub ? mg_serve_hub(store, options, err) : mg_serve_node(store, options, err);
     mg_log_line(MG_LOG_INFO, "stop", "status=%d", (int)status);
     return status;
 }
@@ -49,7 +49,8 @@ mg_status mg_daemon_run(const struct mg_daemon_options *options, struct mg_error
                        options->dir);
     mg_status status = take_lock(options->dir, &lock, err);
     if (status != MG_OK) return status;
-    status = mg_store_open(options->dir, mg_env_system(), &store, err);
+    const struct mg_env *env = options->env != NULL ? options->env : mg_env_system();
+    status = mg_store_open(options->dir, env, &store, err);
     if (status == MG_OK) status = serve(store, options, err);
     mg_store_close(store);
     close(lock);

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "core/core.h"
+#include "sync/sync.h"
 
 /* --- addresses: HOST:PORT --- */
 
@@ -90,6 +91,7 @@ mg_status mg_control_sync(const char *dir, const struct mg_dial_options *options
 struct mg_daemon_options {
     const char *dir;
     const char *listen; /* HOST:PORT; NULL: 0.0.0.0:7447; MG_USAGE when given on a node */
+    const struct mg_env *env;     /* NULL: the system's; borrowed until the end */
     int connections_max;          /* 0: 512 */
     int connections_per_host_max; /* 0: 64 */
 };
@@ -98,6 +100,20 @@ struct mg_daemon_options {
  * when it serves. MG_STORAGE: another maillaged runs on DIR, or its store cannot be opened. */
 mg_status mg_daemon_run(const struct mg_daemon_options *options,
                         struct mg_error *err) MG_MUST_CHECK;
+
+/* A maillaged runs on DIR: a node's, which is what listens to control.sock. */
+bool mg_control_is_running(const char *dir);
+
+/* --- clocks --- */
+
+/* The machine's zone, as an mg_night_offset. */
+int mg_local_offset_s(void *context, int64_t utc_s);
+/* The machine's clocks and zone at this moment, moved as ENV is. */
+void mg_local_clock(const struct mg_env *env, struct mg_night_clock *clock);
+
+/* For trials (moved_clock.c): *ENV with a clock moved by the seconds that FILE holds; FILE is borrowed while the process
+ * lives. NULL: the system's. MG_USAGE: FILE holds no number. */
+mg_status mg_env_moved(const char *file, const struct mg_env **env, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- a program's start --- */
 

@@ -2,6 +2,7 @@
  * node.c - maillaged on a node: holds the store and does the sessions it is asked for.
  *
  *   control.sock -> client (a line) -> queue -> one session in a worker thread -> answer (a line)
+ *        clock   -> nightly.c       -> queue -> a look at the store, or one session
  *
  * The loop only talks to clients. The store is the worker's alone, and there is never
  * more than one session, because there is one hub and one lock. SIGTERM ends a session
@@ -15,6 +16,7 @@
 
 #include "daemon/control.h"
 #include "daemon/log.h"
+#include "daemon/nightly.h"
 #include "daemon/serve.h"
 
 enum {
@@ -32,8 +34,13 @@ struct keeper {
     uv_pipe_t listener;
     uv_signal_t terminate, interrupt;
     uv_work_t work;
+    enum job { NOTHING, LOOK, ASKED, BY_ITSELF } job; /* what the worker does */
+    struct mg_dial_options options;                   /* of its session */
+    struct mg_control_answer answer;                  /* and what came of it */
     struct client *clients; /* all */
     struct client *working; /* the one whose session runs */
+    struct mg_nightly nightly;
+    bool look_wanted;
     int client_count;
     atomic_bool stop;
     bool leaving;
@@ -106,7 +113,7 @@ static void client_refuse(struct client *client, mg_status status, const char *s
 
 /* --- sessions --- */
 
-static void log_session(const struct mg_control_answer *answer)
+static void log_session(const struct mg_control_answer *answer, enum mg_trigger trigger)
 {
     const struct mg_dial_result *result = &answer->result;
     char text[sizeof answer->error.text];
@@ -114,9 +121,9 @@ static void log_session(const struct mg_control_answer *answer)
     bool quoted = answer->status == MG_UNREACHABLE || answer->status == MG_DENIED ||
                   answer->status == MG_STORAGE;
     mg_log_line(answer->status == MG_OK ? MG_LOG_INFO : MG_LOG_WARNING, "session",
-                "result=%s status=%d sent=%lld received=%lld pushed=%lld pulled=%lld waiting=%lld "
+                "result=%s status=%d trigger=%s sent=%lld received=%lld pushed=%lld pulled=%lld waiting=%lld "
                 "ms=%lld%s%s",
-                word, (int)answer->status, (long long)result->bytes_sent,
+                word, (int)answer->status, mg_trigger_word(trigger), (long long)result->bytes_sent,
                 (long long)result->bytes_received, (long long)result->pushed,
                 (long long)result->pulled, (long long)result->waiting,
                 (long long)(result->seconds * 1000.0), quoted ? " text=" : "",
@@ -124,50 +131,89 @@ static void log_session(const struct mg_control_answer *answer)
 }
 
 /* In the worker's thread. */
-static void do_session(uv_work_t *work)
+static void do_job(uv_work_t *work)
 {
     struct keeper *keeper = work->data;
-    struct client *client = keeper->working;
-    const struct mg_control_request *request = &client->request;
-    struct mg_dial_options options = {
-        .address = request->address[0] == '\0' ? NULL : request->address,
-        .max_bytes = request->max_bytes,
-        .max_ms = request->max_ms,
-        .stop = &keeper->stop,
-    };
-    client->answer.status =
-        mg_dial_sync(keeper->store, &options, &client->answer.result, &client->answer.error);
+    if (keeper->job == LOOK)
+        mg_nightly_look(&keeper->nightly, keeper->store);
+    else
+        keeper->answer.status = mg_dial_sync(keeper->store, &keeper->options, &keeper->answer.result, &keeper->answer.error);
 }
 
-static void on_session_done(uv_work_t *work, int status)
+static void on_job_done(uv_work_t *work, int status);
+
+static void start_job(struct keeper *keeper, enum job job)
+{
+    keeper->job = job;
+    keeper->options.stop = &keeper->stop;
+    keeper->answer = (struct mg_control_answer){.status = MG_OK};
+    keeper->work.data = keeper;
+    int code = uv_queue_work(&keeper->loop, &keeper->work, do_job, on_job_done);
+    mg_assert(code == 0); /* only fails without a function to run */
+}
+
+static void session_over(struct keeper *keeper, enum job job)
+{
+    struct client *client = keeper->working;
+    log_session(&keeper->answer, keeper->options.trigger);
+    keeper->working = NULL;
+    if (job == BY_ITSELF) {
+        mg_nightly_ran(&keeper->nightly, keeper->answer.status, &keeper->answer.result);
+        return;
+    }
+    client->answer = keeper->answer;
+    client_answer(client);
+}
+
+static void on_job_done(uv_work_t *work, int status)
 {
     (void)status; /* never cancelled */
     struct keeper *keeper = work->data;
-    struct client *client = keeper->working;
-    keeper->working = NULL;
-    log_session(&client->answer);
-    client_answer(client);
+    enum job job = keeper->job;
+    keeper->job = NOTHING;
+    if (job != LOOK)
+        session_over(keeper, job);
+    else if (mg_nightly_looked(&keeper->nightly, &keeper->options) && !keeper->leaving)
+        start_job(keeper, BY_ITSELF);
     start_next(keeper);
 }
 
-/* The one that has waited longest. */
+static void start_asked(struct keeper *keeper, struct client *client)
+{
+    const struct mg_control_request *request = &client->request;
+    client->wait = SESSION;
+    keeper->working = client;
+    keeper->options = (struct mg_dial_options){
+        .address = request->address[0] == '\0' ? NULL : request->address,
+        .max_bytes = request->max_bytes,
+        .max_ms = request->max_ms,
+    };
+    start_job(keeper, ASKED);
+}
+
+/* The one that has waited longest; when nobody waits, the clock. */
 static void start_next(struct keeper *keeper)
 {
-    if (keeper->working != NULL) return;
+    if (keeper->job != NOTHING) return;
     struct client *first = NULL;
     for (struct client *client = keeper->clients; client != NULL; client = client->next)
         if (client->wait == TURN) first = client;
-    if (first == NULL) return;
-    if (keeper->leaving) {
+    if (first != NULL && keeper->leaving) {
         client_refuse(first, MG_UNREACHABLE, "maillaged is stopping: run sync again");
         start_next(keeper);
-        return;
+    } else if (first != NULL) {
+        start_asked(keeper, first);
+    } else if (keeper->look_wanted && !keeper->leaving) {
+        keeper->look_wanted = false;
+        start_job(keeper, LOOK);
     }
-    first->wait = SESSION;
-    keeper->working = first;
-    keeper->work.data = keeper;
-    int code = uv_queue_work(&keeper->loop, &keeper->work, do_session, on_session_done);
-    mg_assert(code == 0); /* only fails without a function to run */
+}
+
+static void on_look_wanted(void *context)
+{
+    struct keeper *keeper = context;
+    keeper->look_wanted = true;
+    start_next(keeper);
 }
 
 /* --- requests --- */
@@ -257,6 +303,7 @@ static void leave(struct keeper *keeper)
     keeper->leaving = true;
     atomic_store(&keeper->stop, true);
     mg_control_unbind(keeper->dir);
+    mg_nightly_stop(&keeper->nightly);
     uv_close((uv_handle_t *)&keeper->listener, NULL);
     for (struct client *client = keeper->clients; client != NULL; client = client->next)
         if (client->wait == LINE) client_close(client);
@@ -284,8 +331,10 @@ static mg_status listen_for_clients(struct keeper *keeper, struct mg_error *err)
     return MG_OK;
 }
 
-mg_status mg_serve_node(struct mg_store *store, struct mg_error *err)
+mg_status mg_serve_node(struct mg_store *store, const struct mg_daemon_options *options,
+                        struct mg_error *err)
 {
+    const struct mg_env *env = options->env != NULL ? options->env : mg_env_system();
     struct keeper keeper = {.store = store, .dir = mg_store_dir(store)};
     if (uv_loop_init(&keeper.loop) != 0)
         return mg_fail(err, MG_FAILED, "no event loop can be made");
@@ -295,6 +344,7 @@ mg_status mg_serve_node(struct mg_store *store, struct mg_error *err)
     keeper.listener.data = keeper.terminate.data = keeper.interrupt.data = &keeper;
     uv_signal_start(&keeper.terminate, on_signal, SIGTERM);
     uv_signal_start(&keeper.interrupt, on_signal, SIGINT);
+    mg_nightly_start(&keeper.nightly, &keeper.loop, mg_store_identity(store), env, on_look_wanted, &keeper);
 
     mg_status status = listen_for_clients(&keeper, err);
     if (status != MG_OK) leave(&keeper);

@@ -7,7 +7,6 @@
  */
 #include "sync/night.h"
 
-#include "core/hash.h"
 #include "sync/retry.h"
 
 enum { DAY_S = 86400, EARLY_LEAST_S = 5 * 60, EARLY_SPREAD_S = 10 * 60 };

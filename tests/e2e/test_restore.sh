@@ -29,7 +29,7 @@ case $(m --dir hub conflicts --json) in
 *) fail "both names are not kept: $(m --dir hub conflicts --json)" ;;
 esac
 same_digest martigues/mdfj hub mdfj
-is "waiting" "$(m --dir mdfj status --json | sed -n 's/.*"waiting": \([0-9]*\).*/\1/p')" 0
+is "waiting" "$(m --dir mdfj status --json | field waiting)" 0
 
 # --- a restored node that writes nothing gets its past back as well ---
 cp -a mdfj old
