@@ -30,8 +30,7 @@ enum {
     BACKLOG = 511,
     FILES_SPARE = 64,   /* descriptors for the store, the loop and the journal */
     STRANGER_MS = 1000, /* old enough to lose his place to another, when all are taken */
-    BUSY_SECONDS_MIN = 5,
-    BUSY_SECONDS_SPREAD = 30,
+    LATELY_MS = 60 * 1000, /* "the last minute" of mg_busy_seconds */
     LEAVE_MS = 5 * 1000,
     CUT_MS = 1 * 1000,
 };
@@ -49,6 +48,8 @@ struct server {
     struct mg_writer *writer;
     struct caller *callers;
     int caller_count, turned_away, callers_max, callers_of_host_max;
+    uint64_t minute_ms; /* when the present minute began */
+    unsigned busy_now, busy_before; /* sent away in it, and in the one before */
     enum { SERVING, LEAVING, CUTTING } stage;
     bool handles_closed;
 };
@@ -199,18 +200,34 @@ static void make_room(struct server *server)
     mg_link_break(&oldest->link);
 }
 
+/* Whom the hub has sent away in the last minute, this one counted: the share of the minute before that is not over yet. */
+static unsigned sent_away_lately(struct server *server)
+{
+    uint64_t now = uv_now(&server->loop), age = now - server->minute_ms;
+    if (age >= LATELY_MS) {
+        server->busy_before = age < 2 * LATELY_MS ? server->busy_now : 0;
+        server->busy_now = 0;
+        server->minute_ms = now - age % LATELY_MS;
+        age %= LATELY_MS;
+    }
+    server->busy_now++;
+    return server->busy_now + (unsigned)(server->busy_before * (LATELY_MS - age) / LATELY_MS);
+}
+
 /* "Come back in n seconds", spread so that they do not all come back at once. */
 static void turn_away(struct caller *caller)
 {
+    unsigned lately = sent_away_lately(caller->server);
     give_place_up(caller);
     if (caller->server->turned_away > TURNED_AWAY_MAX) {
         mg_link_break(&caller->link);
         return;
     }
     struct mg_buf words;
+    uint64_t chance;
+    randombytes_buf(&chance, sizeof chance);
     mg_buf_init(&words, 16);
-    mg_alert_put(&words, MG_ALERT_BUSY,
-                 (uint16_t)(BUSY_SECONDS_MIN + randombytes_uniform(BUSY_SECONDS_SPREAD)));
+    mg_alert_put(&words, MG_ALERT_BUSY, mg_busy_seconds(lately, chance));
     mg_link_say_and_close(&caller->link, mg_buf_bytes(&words));
     mg_buf_free(&words);
 }

@@ -16,3 +16,10 @@ int64_t mg_retry_delay_ms(unsigned attempt, uint64_t random)
     uint64_t width = (uint64_t)(ceiling - MG_RETRY_LEAST_MS) + 1;
     return MG_RETRY_LEAST_MS + (int64_t)(random % width);
 }
+
+uint16_t mg_busy_seconds(unsigned lately, uint64_t random)
+{
+    unsigned spread = MG_BUSY_SPREAD_S + lately / MG_BUSY_CALLERS_A_SECOND;
+    if (spread > MG_BUSY_SPREAD_MOST_S) spread = MG_BUSY_SPREAD_MOST_S;
+    return (uint16_t)(MG_BUSY_LEAST_S + random % spread);
+}

@@ -68,12 +68,31 @@ static void waits_are_spread_over_the_whole_interval(void **state)
     }
 }
 
+/* A full hub spreads five callers over half a minute, and two thousand over more than eight. */
+static void the_more_are_sent_away_the_wider_they_are_spread(void **state)
+{
+    static const struct { unsigned lately; uint16_t most; } cases[] = {{0, 34}, {3, 34}, {5, 35}, {2000, 534}, {100000, 904}};
+    uint64_t x = 7;
+    (void)state;
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        uint16_t least = UINT16_MAX, most = 0;
+        for (int i = 0; i < 20000; i++) {
+            uint16_t seconds = mg_busy_seconds(cases[k].lately, next(&x));
+            least = seconds < least ? seconds : least;
+            most = seconds > most ? seconds : most;
+        }
+        assert_int_equal(least, MG_BUSY_LEAST_S);
+        assert_int_equal(most, cases[k].most);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(waits_stay_between_their_bounds),
         cmocka_unit_test(both_bounds_are_reached),
         cmocka_unit_test(waits_are_spread_over_the_whole_interval),
+        cmocka_unit_test(the_more_are_sent_away_the_wider_they_are_spread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
