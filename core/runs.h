@@ -70,9 +70,9 @@ struct mg_run_figures {
 mg_status mg_runs_write(struct mg_store *store, const struct mg_run_figures *figures, size_t room, struct mg_buf *reports,
                         struct mg_error *err) MG_MUST_CHECK;
 
-/* The session is over with STATUS: a report of it is written when there is none yet, and a failure is kept for `status`.
+/* The session is over, with HOW: a report of it is written when there is none yet, and a failure is kept for `status`.
  * Its own transaction. */
-mg_status mg_runs_end(struct mg_store *store, mg_status status, const char *sentence, const struct mg_run_figures *figures,
+mg_status mg_runs_end(struct mg_store *store, mg_status how, const char *sentence, const struct mg_run_figures *figures,
                       struct mg_error *err) MG_MUST_CHECK;
 
 /* Forgets the beginning. */
