@@ -919,6 +919,58 @@ static mg_status peer_has_departures(struct outgoing *out)
     return MG_OK;
 }
 
+mg_status mg_hub_reached(struct mg_store *store, struct mg_position *reached, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    struct mg_mark last;
+    mg_status status = mg_numbered_get(conn, &last, err);
+    if (status == MG_OK) *reached = (struct mg_position){last.history != 0 ? conn->lineage.histories[last.history].id : 0, last.n};
+    return status;
+}
+
+mg_status mg_hub_backed_up(struct mg_store *store, const struct mg_position *up_to, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    int64_t history, n;
+    uint32_t known = mg_history_known(conn, up_to->history);
+    if (known == 0) return mg_fail(err, MG_FAILED, "the backup is not of this hub: its history is not known here");
+    mg_status status = mg_meta_int(conn, "backup_history", &history, 0, err);
+    if (status == MG_OK) status = mg_meta_int(conn, "backup_n", &n, 0, err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "backup_history_before", history, err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "backup_n_before", n, err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "backup_history", known, err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "backup_n", (int64_t)up_to->n, err);
+    return status == MG_OK ? mg_meta_set_int(conn, "backup_at", hub_now(store), err) : status;
+}
+
+/* What the newest two verified backups both hold, as a number of the present lineage: whichever of them the hub is
+ * restored from, that is not lost. */
+static mg_status saved_number(struct mg_store *store, uint64_t *saved, struct mg_error *err)
+{
+    static const char *const keys[][2] = {{"backup_history", "backup_n"}, {"backup_history_before", "backup_n_before"}};
+    *saved = UINT64_MAX;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        int64_t history, n;
+        uint32_t met;
+        mg_status status = mg_meta_int(&store->remote, keys[i][0], &history, 0, err);
+        if (status == MG_OK) status = mg_meta_int(&store->remote, keys[i][1], &n, 0, err);
+        if (status != MG_OK) return status;
+        struct mg_mark mark = {(uint32_t)history, (uint64_t)n};
+        uint64_t covered = history > 0 && history < store->remote.lineage.history_count ? common_number(store, &store->remote, mark, &met) : 0;
+        if (covered < *saved) *saved = covered;
+    }
+    return MG_OK;
+}
+
+/* [P 5.8] */
+static mg_status unsaved(struct mg_store *store, uint64_t position, uint64_t *count, struct mg_error *err)
+{
+    uint64_t saved;
+    mg_status status = saved_number(store, &saved, err);
+    *count = status == MG_OK && saved < position ? position - saved : 0;
+    return status;
+}
+
 static mg_status fill_end(struct mg_store *store, const struct mg_peer *peer, uint64_t position, struct mg_end *end, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
@@ -930,7 +982,8 @@ static mg_status fill_end(struct mg_store *store, const struct mg_peer *peer, ui
     mg_status status = mg_rules_day_get(store, conn, &day, err);
     if (status != MG_OK) return status;
     end->day = mg_date_day(day);
-    end->unsaved = position; /* no backup is known of */
+    status = unsaved(store, position, &end->unsaved, err);
+    if (status != MG_OK) return status;
     end->digest_count = mg_digests_of(conn, peer->scopes, peer->scope_count, false, end->digests);
     mg_end_hash(peer->node, end, hash);
     crypto_sign_detached(end->signature, NULL, hash, sizeof hash, store->id.sign_secret);
