@@ -18,6 +18,7 @@ static void add_json(void *context, const struct mg_log_entry *entry)
     mg_json_put(out, "id", mg_json_id(entry->id));
     mg_json_put(out, "column", mg_json_text(entry->column));
     mg_json_put(out, "before", mg_json_cell(entry->before, entry->before_is_integer));
+    if (entry->before_is_gone) mg_json_put(out, "before_at_hub", json_true());
     mg_json_put(out, "after", mg_json_cell(entry->after, entry->after_is_integer));
     mg_json_put(out, "claimed_at", mg_json_time(entry->claimed_at));
     mg_json_put(out, "received_at", mg_json_time(entry->received_at));
@@ -44,7 +45,8 @@ static void print_line(void *context, const struct mg_log_entry *entry)
         printf("deleted");
     } else {
         printf("%s: ", entry->column);
-        print_cell(entry->before);
+        if (entry->before_is_gone) printf("(at the hub)");
+        else print_cell(entry->before);
         printf(" -> ");
         print_cell(entry->after);
     }
@@ -57,11 +59,19 @@ static void print_line(void *context, const struct mg_log_entry *entry)
 static mg_status show_log(struct mg_cli *cli, const char *table, const char *id,
                           struct mg_error *err)
 {
+    int64_t until, pruned;
+    mg_status status = mg_prune_told(cli->store, &until, &pruned, err);
+    if (status != MG_OK) return status;
+    if (pruned > 0) {
+        char at[MG_TIME_TEXT_MAX];
+        mg_time_text(until, at);
+        mg_note(cli, "what the hub received up to %s is no longer kept here, but for its newest entries: the hub's log has all of it", at);
+    }
     if (!cli->json) return mg_log(cli->store, table, id, print_line, NULL, err);
 
     struct mg_array array;
     mg_array_open(&array);
-    mg_status status = mg_log(cli->store, table, id, add_json, &array, err);
+    status = mg_log(cli->store, table, id, add_json, &array, err);
     if (status == MG_OK)
         mg_array_print(&array);
     else
@@ -78,6 +88,8 @@ static mg_status verify(struct mg_cli *cli, struct mg_error *err)
         printf("all holds: %lld commits, %lld signatures, %lld receipts, %lld erased\n",
                (long long)report.commits, (long long)report.signatures, (long long)report.receipts,
                (long long)report.erased);
+        if (report.pruned > 0)
+            printf("%lld older commits are no longer kept here; `log verify` at the hub checks them\n", (long long)report.pruned);
         return MG_OK;
     }
     json_t *out = mg_need(json_object());
@@ -85,6 +97,7 @@ static mg_status verify(struct mg_cli *cli, struct mg_error *err)
     mg_json_put(out, "signatures", mg_json_int(report.signatures));
     mg_json_put(out, "receipts", mg_json_int(report.receipts));
     mg_json_put(out, "erased", mg_json_int(report.erased));
+    mg_json_put(out, "pruned", mg_json_int(report.pruned));
     mg_print_json(out);
     return MG_OK;
 }

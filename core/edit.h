@@ -72,6 +72,7 @@ struct mg_log_entry {
     const char *column; /* NULL for a deletion of the row */
     const char *before, *after; /* NULL is NULL */
     bool before_is_integer, after_is_integer;
+    bool before_is_gone; /* what was there before is told in a part of the trail that only the hub has still */
     int64_t claimed_at, received_at; /* ms; received_at 0: no receipt yet */
     uint64_t hub_seq;                /* 0: no receipt yet */
 };
@@ -82,6 +83,7 @@ mg_status mg_log(struct mg_store *store, const char *table, const char *id,
 
 struct mg_verify_report {
     int64_t commits, signatures, receipts, erased;
+    int64_t pruned; /* commits that this node has let go of (prune.h): the hub's log has them */
 };
 /* Every hash, chain, signature and receipt again, and every row against its digest; MG_FAILED with
  * the first that does not hold. */

@@ -219,6 +219,8 @@ void mg_row_release(struct mg_stored_row *stored);
 /* A value that lives as long as STORED. */
 struct mg_value mg_row_keep(struct mg_stored_row *stored, const struct mg_value *value);
 bool mg_record_scope(const uint8_t *data, size_t len, uint32_t *scope); /* of a head's version record */
+/* The commits that a version record names (not those of siblings and deletions); -1: it is damaged. */
+int mg_record_ordinals(const uint8_t *data, size_t len, int64_t ordinals[MG_COLUMNS_MAX + 1]);
 uint64_t mg_row_hash(struct mg_conn *conn, struct mg_row *row); /* sorts siblings and deletions */
 /* Counts the row in another scope's digest; a dossier's head remembers it. */
 mg_status mg_row_recount(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, uint32_t to,
@@ -314,6 +316,8 @@ struct mg_log_record {
 };
 mg_status mg_log_append(struct mg_conn *conn, const struct mg_log_record *record, struct mg_stub **out,
                         struct mg_error *err) MG_MUST_CHECK;
+/* Puts the rows of the log from ordinal FROM to TO together again, after they were made smaller. */
+mg_status mg_log_pack(struct mg_conn *conn, int64_t from, int64_t to, struct mg_error *err) MG_MUST_CHECK;
 /* The head of a chain: seq 0 and zeros when it has not begun. */
 mg_status mg_chain_head(struct mg_conn *conn, uint32_t author, uint32_t scope, uint64_t *seq, uint8_t hash[MG_HASH_LEN],
                         struct mg_error *err) MG_MUST_CHECK;
@@ -323,6 +327,10 @@ mg_status mg_chain_set(struct mg_conn *conn, uint32_t author, uint32_t scope, ui
 mg_status mg_author_acked(struct mg_conn *conn, uint32_t author, uint64_t *seq, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_author_last_stamp(struct mg_conn *conn, uint32_t author, uint64_t *hlc, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_author_last(struct mg_conn *conn, uint32_t author, uint64_t *seq, struct mg_error *err) MG_MUST_CHECK;
+/* The greatest seq that this node has let go of (prune.c), of an author and in one of its chains; 0: none. What is not
+ * in the log up to there was in it once. */
+mg_status mg_author_cut(struct mg_conn *conn, uint32_t author, uint64_t *seq, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_chain_cut(struct mg_conn *conn, uint32_t author, uint32_t scope, uint64_t *seq, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- harvest (harvest.c), apply (apply.c), repair (repair.c) --- */
 

@@ -86,6 +86,26 @@ mg_status mg_log_append(struct mg_conn *conn, const struct mg_log_record *record
     return status;
 }
 
+/* A row that shrinks leaves its page as empty as it is, and SQLite joins pages only when they are nearly so: taken out and
+ * put back in order they are full. */
+mg_status mg_log_pack(struct mg_conn *conn, int64_t from, int64_t to, struct mg_error *err)
+{
+    static const char *const steps[] = {
+        "CREATE TEMP TABLE mg_packed AS SELECT * FROM main.mg_commit WHERE ord BETWEEN %lld AND %lld ORDER BY ord",
+        "DELETE FROM main.mg_commit WHERE ord BETWEEN %lld AND %lld",
+        "INSERT INTO main.mg_commit SELECT * FROM temp.mg_packed",
+        "DROP TABLE temp.mg_packed"};
+    mg_status status = MG_OK;
+    mg_assert(conn->in_tx);
+    for (size_t i = 0; status == MG_OK && i < sizeof steps / sizeof *steps; i++) {
+        char *text = sqlite3_mprintf(steps[i], (long long)from, (long long)to);
+        mg_assert(text != NULL);
+        status = mg_exec(conn, text, err);
+        sqlite3_free(text);
+    }
+    return status;
+}
+
 mg_status mg_chain_head(struct mg_conn *conn, uint32_t author, uint32_t scope, uint64_t *seq, uint8_t hash[MG_HASH_LEN],
                         struct mg_error *err)
 {
@@ -136,4 +156,20 @@ mg_status mg_author_last_stamp(struct mg_conn *conn, uint32_t author, uint64_t *
 mg_status mg_author_acked(struct mg_conn *conn, uint32_t author, uint64_t *seq, struct mg_error *err)
 {
     return greatest(conn, MG_SQL_AUTHOR_ACKED, author, seq, err);
+}
+
+mg_status mg_author_cut(struct mg_conn *conn, uint32_t author, uint64_t *seq, struct mg_error *err)
+{
+    return greatest(conn, MG_SQL_CUT_LAST, author, seq, err);
+}
+
+mg_status mg_chain_cut(struct mg_conn *conn, uint32_t author, uint32_t scope, uint64_t *seq, struct mg_error *err)
+{
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_CUT_LAST_IN);
+    sqlite3_bind_int64(stmt, 1, author);
+    sqlite3_bind_int64(stmt, 2, scope);
+    mg_status status;
+    *seq = mg_step(conn, stmt, &status, err) > 0 ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
+    sqlite3_reset(stmt);
+    return status;
 }

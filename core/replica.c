@@ -22,10 +22,27 @@ static mg_status own_hash(struct mg_conn *conn, uint32_t author, uint64_t seq, u
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_COMMIT_BY_DOT);
     sqlite3_bind_int64(stmt, 1, author);
     sqlite3_bind_int64(stmt, 2, (int64_t)seq);
+    int got = mg_step(conn, stmt, &status, err);
+    if (got > 0 && sqlite3_column_bytes(stmt, 1) == MG_HASH_LEN) memcpy(hash, sqlite3_column_blob(stmt, 1), MG_HASH_LEN);
+    bool here = got > 0 && sqlite3_column_bytes(stmt, 1) == MG_HASH_LEN;
+    if (got > 0) sqlite3_reset(stmt);
+    if (got < 0 || here) return status;
+    stmt = mg_sql(conn, MG_SQL_CUT_AT);
+    sqlite3_bind_int64(stmt, 1, author);
+    sqlite3_bind_int64(stmt, 2, (int64_t)seq);
     if (mg_step(conn, stmt, &status, err) <= 0) return status;
-    if (sqlite3_column_bytes(stmt, 1) == MG_HASH_LEN) memcpy(hash, sqlite3_column_blob(stmt, 1), MG_HASH_LEN);
+    memcpy(hash, sqlite3_column_blob(stmt, 0), MG_HASH_LEN);
     sqlite3_reset(stmt);
     return MG_OK;
+}
+
+/* The hub does not know what this node let go of because two backups of the hub had it. */
+static mg_status hub_lost_what_was_safe(uint64_t known, uint64_t cut, struct mg_error *err)
+{
+    return mg_fail(err, MG_FAILED,
+                   "the hub was restored from a backup that is older than the two in which it had said this node's commits are: it has them"
+                   " up to %llu, and up to %llu this node has let go of them; restore a newer backup of the hub. Nothing was changed here",
+                   (unsigned long long)known, (unsigned long long)cut);
 }
 
 mg_status mg_replica_hello(struct mg_store *store, struct mg_hello *hello, struct mg_error *err)
@@ -183,6 +200,10 @@ mg_status mg_replica_fork(struct mg_store *store, uint64_t base, struct mg_error
     if (status == MG_OK) status = mg_author_last(conn, from, &last, err);
     if (status != MG_OK) return status;
     if (base > last) base = last;
+    uint64_t cut;
+    status = mg_author_cut(conn, from, &cut, err);
+    if (status == MG_OK && base < cut) status = hub_lost_what_was_safe(base, cut, err);
+    if (status != MG_OK) return status;
     uint64_t incarnation = mg_random_u63(store);
     status = mg_author_find(conn, store->id.node, incarnation, &to, err);
     if (status == MG_OK && last > 0) status = mg_author_continue(conn, to, store->id.incarnation, base, err);
@@ -228,7 +249,10 @@ mg_status mg_replica_welcome(struct mg_store *store, const struct mg_welcome *we
     status = mg_meta_set_int(conn, "welcome_history", newest, err);
     if (status == MG_OK) status = mg_meta_set_int(conn, "welcome_resume", (int64_t)welcome->resume, err);
     if (status != MG_OK) return status;
-    uint64_t known = welcome->known_seq;
+    uint64_t known = welcome->known_seq, cut;
+    status = mg_author_cut(conn, author, &cut, err);
+    if (status == MG_OK && known < cut && !welcome->lineage_wanted) status = hub_lost_what_was_safe(known, cut, err);
+    if (status != MG_OK) return status;
     *push_from = known < acked ? known : acked;
     if (known > last) {
         /* The hub has commits of this incarnation that we lost, or that a copy of this directory made. */
@@ -245,15 +269,17 @@ mg_status mg_replica_welcome(struct mg_store *store, const struct mg_welcome *we
 
 /* --- pushing --- */
 
-/* A batch that has a receipt goes again as it went first, receipt and all: a restored hub wants it. */
-static mg_status write_kept(struct mg_store *store, const struct mg_batch_row *row, struct mg_buf *out, struct mg_error *err)
+/* A batch that has a receipt goes again as it went first, receipt and all: a restored hub wants it. *WRITTEN false: not all of
+ * it is here any more (prune.c). */
+static mg_status write_kept(struct mg_store *store, const struct mg_batch_row *row, struct mg_buf *out, bool *written, struct mg_error *err)
 {
     struct mg_buf commits;
     uint32_t count;
     mg_buf_init(&commits, 2 * MG_CHUNK_RAW_MAX);
     mg_status status = mg_log_write(&store->remote, row->author, row->batch.first_seq, row->batch.last_seq, NULL, NULL, &commits, &count, err);
     struct mg_salts salts = mg_batch_salts(store, &row->batch);
-    if (status == MG_OK) mg_batch_write(out, &row->batch, mg_buf_bytes(&commits), count, &salts);
+    *written = status == MG_OK && count == row->batch.last_seq - row->batch.first_seq + 1;
+    if (*written) mg_batch_write(out, &row->batch, mg_buf_bytes(&commits), count, &salts);
     mg_buf_free(&commits);
     return status;
 }
@@ -273,15 +299,15 @@ mg_status mg_replica_batch(struct mg_store *store, uint64_t after, size_t max_by
         sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_BATCH_AT);
         sqlite3_bind_int64(stmt, 1, author);
         sqlite3_bind_int64(stmt, 2, (int64_t)after + 1);
+        bool written = false;
         if (mg_step(conn, stmt, &status, err) > 0) {
             struct mg_batch_row row;
             status = mg_batch_row_read(conn, stmt, &row, err);
-            if (status == MG_OK) status = write_kept(store, &row, out, err);
-            if (status == MG_OK) *last = row.batch.last_seq;
+            if (status == MG_OK) status = write_kept(store, &row, out, &written, err);
+            if (written) *last = row.batch.last_seq;
             sqlite3_reset(stmt);
-            return status;
         }
-        if (status != MG_OK) return status;
+        if (status != MG_OK || written) return status;
     }
     mg_buf_init(&heads, 16 * 1024);
     status = mg_own_batch(store, conn, author, after, max_bytes, out, &heads, &batch, err);
@@ -315,8 +341,9 @@ mg_status mg_replica_refill(struct mg_store *store, uint64_t *position, size_t m
         struct mg_mark number = {row.history, row.last_n};
         if (newest != 0 && mg_covers(&conn->lineage, reached, number)) continue;
         /* [P 6.3] Commits that are pushed anyway, or that are not all here: what numbers they had. */
-        if (row.author == author || !row.complete) mg_batch_write(out, &row.batch, (struct mg_bytes){NULL, 0}, 0, NULL);
-        else status = write_kept(store, &row, out, err);
+        bool written = false;
+        if (row.author != author && row.complete) status = write_kept(store, &row, out, &written, err);
+        if (status == MG_OK && !written) mg_batch_write(out, &row.batch, (struct mg_bytes){NULL, 0}, 0, NULL);
         sent = true;
     }
     sqlite3_reset(stmt);
@@ -547,6 +574,15 @@ static void compare_digests(const struct mg_scope_digest *named, int count, cons
     }
 }
 
+/* [P 5.8] Up to where the hub's backups have everything: what prune.c may let go of. */
+static mg_status keep_safe(struct mg_conn *conn, const struct mg_end *end, struct mg_error *err)
+{
+    if (end->unsaved > end->cursor.n) return mg_fail(err, MG_BAD_BYTES, "the hub's closing word says that more is unsaved than there is");
+    mg_status status = mg_meta_set_int(conn, "safe_history", mg_history_known(conn, end->cursor.history), err);
+    if (status == MG_OK) status = mg_meta_set_int(conn, "safe_n", (int64_t)(end->cursor.n - end->unsaved), err);
+    return status == MG_OK ? mg_meta_set_int(conn, "safe_at", end->hub_time, err) : status;
+}
+
 mg_status mg_replica_end(struct mg_store *store, const struct mg_end *end, struct mg_outcome *outcome, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
@@ -555,6 +591,7 @@ mg_status mg_replica_end(struct mg_store *store, const struct mg_end *end, struc
     if (crypto_sign_verify_detached(end->signature, hash, sizeof hash, store->id.hub_sign) != 0)
         return mg_fail(err, MG_BAD_BYTES, "the hub's closing word carries a wrong signature");
     mg_status status = advance(store, conn, &end->cursor, err);
+    if (status == MG_OK) status = keep_safe(conn, end, err);
     if (status == MG_OK) status = mg_repair(store, conn, err);
     if (status == MG_OK) status = mg_rules_owed(store, conn, err);
     struct mg_date day;

@@ -229,6 +229,22 @@ bool mg_record_scope(const uint8_t *data, size_t len, uint32_t *scope)
     return true;
 }
 
+int mg_record_ordinals(const uint8_t *data, size_t len, int64_t ordinals[MG_COLUMNS_MAX + 1])
+{
+    size_t pos = 8;
+    uint64_t head, runs, columns, ord;
+    int count = 0;
+    if (len < 9 || !get_varint(data, len, &pos, &head)) return -1;
+    if (head >> 4 != 0) ordinals[count++] = (int64_t)(head >> 4);
+    if (!(head & FLAG_FULL)) return count;
+    if (!get_varint(data, len, &pos, &runs) || runs > MG_COLUMNS_MAX) return -1;
+    for (uint64_t i = 0; i < runs; i++) {
+        if (!get_varint(data, len, &pos, &columns) || !get_varint(data, len, &pos, &ord)) return -1;
+        if (ord != 0) ordinals[count++] = (int64_t)ord;
+    }
+    return count;
+}
+
 /* --- the hash --- */
 
 static void put_dot(struct mg_buf *out, const struct mg_lineage *lineage, const struct mg_stub *stub)

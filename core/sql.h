@@ -39,7 +39,14 @@
                    " salt, hash, body, history, n, hub_time FROM mg_commit"                                            \
                    " WHERE author = ?1 AND seq >= ?2 AND seq <= ?3 AND hash IS NOT NULL ORDER BY seq")                 \
     X(COMMIT_REDOT, "UPDATE mg_commit SET author = ?2, seq = ?3, base_incarnation = ?4, base_seq = ?5, hash = ?6 WHERE ord = ?1") \
-    X(CHAIN_BEFORE, "SELECT seq, hash FROM mg_commit WHERE author = ?1 AND scope = ?2 AND seq < ?3 AND hash IS NOT NULL ORDER BY seq DESC LIMIT 1") \
+    X(CHAIN_BEFORE, "SELECT seq, hash FROM (SELECT seq, hash FROM mg_commit WHERE author = ?1 AND scope = ?2 AND seq < ?3" \
+                    " AND hash IS NOT NULL ORDER BY seq DESC LIMIT 1) UNION ALL SELECT seq, hash FROM mg_cut"           \
+                    " WHERE author = ?1 AND scope = ?2 AND seq < ?3 ORDER BY seq DESC LIMIT 1")                        \
+    X(CUT_AT, "SELECT hash FROM mg_cut WHERE author = ?1 AND seq = ?2")                                                \
+    X(CUT_LAST, "SELECT max(seq) FROM mg_cut WHERE author = ?1")                                                       \
+    X(CUT_LAST_IN, "SELECT max(seq) FROM mg_cut WHERE author = ?1 AND scope = ?2")                                     \
+    X(CUT_ADD, "INSERT INTO mg_cut(author, scope, seq, hash) VALUES (?1, ?2, ?3, ?4)")                                 \
+    X(CUTS_DROP, "DELETE FROM mg_cut WHERE author = ?1")                                                               \
     X(AUTHOR_LAST, "SELECT max(seq) FROM mg_commit WHERE author = ?1 AND hash IS NOT NULL")                            \
     X(AUTHOR_STAMP, "SELECT hlc FROM mg_commit WHERE author = ?1 ORDER BY seq DESC LIMIT 1")                           \
     X(AUTHOR_ACKED, "SELECT max(seq) FROM mg_commit WHERE author = ?1 AND n IS NOT NULL AND hash IS NOT NULL")         \

@@ -16,7 +16,8 @@ const char mg_engine_tables[] =
     " base INTEGER, base_seq INTEGER, UNIQUE(node, incarnation)) STRICT;"
     "CREATE TABLE mg_scope(s INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, digest INTEGER NOT NULL,"
     " rows INTEGER NOT NULL, verdicts INTEGER NOT NULL DEFAULT 0) STRICT;"
-    /* The log. hash NULL: known only as the author of values (a row came without its commits).
+    /* The log. hash NULL: known only as the author of values (a row came without its commits, or this node let
+     * go of them).
      * flags: 1 refused by the hub, 2 in quarantine here. */
     "CREATE TABLE mg_commit(ord INTEGER PRIMARY KEY, author INTEGER NOT NULL, seq INTEGER NOT NULL,"
     " scope INTEGER, hlc INTEGER NOT NULL, seen_history INTEGER, seen_n INTEGER, seen_more BLOB,"
@@ -29,7 +30,11 @@ const char mg_engine_tables[] =
     " PRIMARY KEY(ord, history, n)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE mg_chain(author INTEGER NOT NULL, scope INTEGER NOT NULL, seq INTEGER NOT NULL,"
     " hash BLOB NOT NULL, PRIMARY KEY(author, scope)) STRICT, WITHOUT ROWID;"
-    /* What was signed together, with both signatures. complete: every commit of it is in this log.
+    /* Where this node has let go of commits (prune.c): the last of each stretch that is gone, by its hash, so that the
+     * chain can be checked from there on. */
+    "CREATE TABLE mg_cut(author INTEGER NOT NULL, scope INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " hash BLOB NOT NULL, PRIMARY KEY(author, scope, seq)) STRICT, WITHOUT ROWID;"
+    /* What was signed together, with both signatures. complete: every commit of it came whole.
      * also: the numbers that the commits had in lost histories. live: on the hub, in the present lineage.
      * seeds: of its commits' salts (salts.h). */
     "CREATE TABLE mg_batch(b INTEGER PRIMARY KEY, author INTEGER NOT NULL, first_seq INTEGER NOT NULL,"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/engine.h"
+#include "core/prune.h"
 
 /* --- the log as entries --- */
 
@@ -24,6 +25,7 @@ struct history_of_row {
     uint8_t id[MG_ID_LEN];
     struct past *past;
     size_t count, room;
+    bool from_birth; /* its insertion is in the trail, so that what is not told before was not there */
     struct history_of_row *next; /* in its bucket */
 };
 
@@ -35,6 +37,7 @@ struct telling {
     void (*each)(void *context, const struct mg_log_entry *entry);
     void *context;
     bool only_row;
+    bool has_gaps; /* this node has let go of older commits (prune.c) */
     int table;
     uint8_t id[MG_ID_LEN];
     struct history_of_row **rows;
@@ -84,6 +87,7 @@ static void tell_cell(struct telling *t, struct history_of_row *row, const struc
     entry.column = table->columns[cell].name;
     entry.before = old != NULL ? old->text : NULL;
     entry.before_is_integer = old != NULL && old->is_integer;
+    entry.before_is_gone = old == NULL && t->has_gaps && !row->from_birth;
     entry.after = text;
     entry.after_is_integer = value->kind == MG_INT;
     t->each(t->context, &entry);
@@ -98,6 +102,7 @@ static void tell_op(struct telling *t, const struct mg_op *op, const struct mg_s
     struct history_of_row *row = history_of(t, op->table, op->id);
     t->entry.table = table->name;
     t->entry.id = op->id;
+    if (op->kind == MG_OP_INSERT) row->from_birth = true;
     for (int c = 0; c < table->column_count; c++)
         if (op->mask >> c & 1) tell_cell(t, row, table, c, by, &op->values[c]);
     if (op->kind != MG_OP_DELETE && op->kind != MG_OP_KEEP) return;
@@ -202,7 +207,10 @@ mg_status mg_log(struct mg_store *store, const char *table, const char *id, void
     }
     t.rows = calloc(BUCKETS, sizeof *t.rows);
     mg_assert(t.rows != NULL);
+    int64_t until, pruned = 0;
     status = mg_read_begin(store, &own, err);
+    if (status == MG_OK) status = mg_prune_told(store, &until, &pruned, err);
+    t.has_gaps = pruned > 0;
     if (status == MG_OK) status = tell_all(&t, err);
     mg_read_end(store, own);
     forget(&t);
@@ -217,6 +225,20 @@ struct proof {
     struct mg_verify_report *report;
 };
 
+/* Where this node has let go of commits, the hash of the last of them stands for them in their CHAIN. */
+static mg_status take_up_chain(struct proof *p, uint32_t author, int64_t scope, int64_t seq, uint8_t chain[MG_HASH_LEN], struct mg_error *err)
+{
+    mg_status status;
+    sqlite3_stmt *stmt = mg_sql(p->conn, MG_SQL_CHAIN_BEFORE);
+    sqlite3_bind_int64(stmt, 1, author);
+    sqlite3_bind_int64(stmt, 2, scope);
+    sqlite3_bind_int64(stmt, 3, seq);
+    if (mg_step(p->conn, stmt, &status, err) <= 0) return status;
+    if (sqlite3_column_bytes(stmt, 1) == MG_HASH_LEN) memcpy(chain, sqlite3_column_blob(stmt, 1), MG_HASH_LEN);
+    sqlite3_reset(stmt);
+    return MG_OK;
+}
+
 /* Every commit's hash again from its content and the commit before it in its chain. */
 static mg_status verify_author(struct proof *p, uint32_t author, struct mg_error *err)
 {
@@ -224,12 +246,13 @@ static mg_status verify_author(struct proof *p, uint32_t author, struct mg_error
     const struct mg_author *by = &conn->lineage.authors[author];
     uint8_t (*chain)[MG_HASH_LEN] = calloc(conn->scope_count, MG_HASH_LEN);
     mg_assert(chain != NULL);
-    mg_status status;
+    uint64_t cut;
+    mg_status status = mg_author_cut(conn, author, &cut, err);
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_COMMIT_FULL);
     sqlite3_bind_int64(stmt, 1, author);
     sqlite3_bind_int64(stmt, 2, 0);
     sqlite3_bind_int64(stmt, 3, INT64_MAX);
-    while (mg_step(conn, stmt, &status, err) > 0) {
+    while (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) {
         struct mg_commit commit;
         uint8_t hash[MG_HASH_LEN];
         char name[MG_COMMIT_NAME_LEN];
@@ -241,6 +264,8 @@ static mg_status verify_author(struct proof *p, uint32_t author, struct mg_error
             break;
         }
         mg_commit_row_read(conn, stmt, &commit);
+        if (cut > 0) status = take_up_chain(p, author, scope, (int64_t)stub.seq, chain[scope], err);
+        if (status != MG_OK) break;
         status = mg_commit_hash(by->node, by->incarnation, &commit, chain[scope], hash, err);
         if (status != MG_OK || memcmp(hash, sqlite3_column_blob(stmt, 11), MG_HASH_LEN) != 0) {
             status = mg_fail(err, MG_FAILED, "commit %s does not have the hash that its chain says: it was changed", name);
@@ -359,6 +384,8 @@ mg_status mg_log_verify(struct mg_store *store, struct mg_verify_report *report,
     for (uint32_t a = 1; status == MG_OK && a < p.conn->lineage.author_count; a++) status = verify_author(&p, a, err);
     if (status == MG_OK) status = verify_batches(&p, err);
     if (status == MG_OK) status = verify_rows(&p, err);
+    int64_t until;
+    if (status == MG_OK) status = mg_prune_told(store, &until, &report->pruned, err);
     mg_read_end(store, own);
     return status;
 }

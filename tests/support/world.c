@@ -221,6 +221,26 @@ int world_clone(struct world *w, int copy, const char *name)
     return w->count - 1;
 }
 
+int world_back_up(struct world *w)
+{
+    struct mg_store *hub = world_store(w, HUB);
+    struct mg_position reached;
+    int copy = world_copy(w, HUB);
+    must(mg_apply_begin(hub, err));
+    must(mg_hub_reached(hub, &reached, err));
+    must(mg_hub_backed_up(hub, &reached, err));
+    must(mg_apply_commit(hub, err));
+    return copy;
+}
+
+struct mg_pruned world_prune(struct world *w, int node, int keep_days)
+{
+    struct mg_prune_options options = {.keep_days = keep_days};
+    struct mg_pruned pruned;
+    must(mg_prune(world_store(w, node), &options, &pruned, err));
+    return pruned;
+}
+
 sqlite3 *world_foreign(struct world *w, int node)
 {
     char path[600], line[128] = {0}, cipher[16], hex[65], raw[4 + MG_KEY_LEN] = "raw:";

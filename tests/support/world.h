@@ -72,6 +72,10 @@ int world_copy(struct world *w, int node);
 void world_restore(struct world *w, int node, int copy);
 int world_clone(struct world *w, int copy, const char *name);
 void world_reopen(struct world *w, int node);
+/* A verified backup of the hub: a copy of which the hub knows, and of which it tells its nodes; the copy. */
+int world_back_up(struct world *w);
+/* A node lets go of what it may, however young. */
+struct mg_pruned world_prune(struct world *w, int node, int keep_days);
 /* A connection of a foreign client to a node's database: nothing of ours on it but the key. */
 sqlite3 *world_foreign(struct world *w, int node);
 
