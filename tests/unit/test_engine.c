@@ -5,7 +5,7 @@
  * network. What is claimed is what people rely on: everybody shows the same, nothing
  * that was written is lost, nothing forged gets in, and the log can prove it.
  */
-#include "tests/support/world.h"
+#include "tests/support/wander.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -1015,129 +1015,11 @@ static void tampering_is_found(void **state)
  * each step. What a hub wrote itself and lost, and a node's loss beside a hub's, are left out: not all
  * of that can be given back. */
 
-enum { RANDOM_STEPS = 300, RANDOM_ROWS = 24 };
-
-struct wanderer {
-    struct {
-        const char *table;
-        id_text id;
-    } rows[RANDOM_ROWS];
-    int count;
-};
+enum { RANDOM_STEPS = 300 };
 
 static int pick(int n)
 {
     return (int)(world_chance(w) % (uint64_t)n);
-}
-
-/* A row that this node sees, of TABLE (or any): false when the guess was wrong. */
-static bool guess(const struct wanderer *x, int node, const char *table, int *row)
-{
-    if (x->count == 0) return false;
-    *row = pick(x->count);
-    if (table != NULL && strcmp(x->rows[*row].table, table) != 0) return false;
-    return strcmp(world_read(w, node, "SELECT 1 FROM %s WHERE id = unhex(replace(%Q, '-', ''))",
-                             x->rows[*row].table, x->rows[*row].id),
-                  "1") == 0;
-}
-
-static void random_add(struct wanderer *x, int node)
-{
-    static const char *const tables[] = {"participant", "employer", "step", "contract", "exit"};
-    const char *table = tables[pick(5)];
-    struct mg_assignment cells[4];
-    uint8_t bytes[MG_ID_LEN];
-    struct mg_error err;
-    int count = 0, row;
-    char siret[16];
-    if (strcmp(table, "participant") == 0) {
-        cells[count++] = (struct mg_assignment){"family_name", "A"};
-        if (node == HUB) cells[count++] = (struct mg_assignment){"antenna", pick(2) ? MDFJ : MSP};
-    } else if (strcmp(table, "employer") == 0) {
-        snprintf(siret, sizeof siret, "%014d", pick(4));
-        cells[count++] = (struct mg_assignment){"siret", pick(3) ? siret : NULL};
-        cells[count++] = (struct mg_assignment){"plie", "martigues"};
-    } else {
-        if (!guess(x, node, "participant", &row)) return;
-        cells[count++] = (struct mg_assignment){"participant", x->rows[row].id};
-        if (strcmp(table, "contract") == 0 && guess(x, node, "employer", &row))
-            cells[count++] = (struct mg_assignment){"employer", x->rows[row].id};
-        if (strcmp(table, "exit") == 0 && guess(x, node, "contract", &row))
-            cells[count++] = (struct mg_assignment){"contract", x->rows[row].id};
-        if (strcmp(table, "exit") == 0 && count == 1 && guess(x, node, "step", &row))
-            cells[count++] = (struct mg_assignment){"step", x->rows[row].id};
-    }
-    mg_status status = mg_add(world_store(w, node), table, NULL, cells, count, bytes, &err);
-    if (status == MG_REFUSED) return;
-    assert_int_equal(status, MG_OK);
-    int at = x->count < RANDOM_ROWS ? x->count++ : pick(RANDOM_ROWS);
-    x->rows[at].table = table;
-    mg_id_format(bytes, x->rows[at].id);
-}
-
-static void random_set(const struct wanderer *x, int node)
-{
-    static const char *const names[] = {"a", "b", "c", "d"};
-    struct mg_error err;
-    int row, other;
-    if (!guess(x, node, NULL, &row)) return;
-    const char *table = x->rows[row].table;
-    struct mg_assignment cell = {"family_name", names[pick(4)]};
-    if (strcmp(table, "participant") == 0 && pick(3) == 0)
-        cell = (struct mg_assignment){"antenna", pick(2) ? MDFJ : MSP};
-    else if (strcmp(table, "participant") == 0 && pick(2) == 0)
-        cell.column = "phone";
-    else if (strcmp(table, "employer") == 0)
-        cell.column = "name";
-    else if (strcmp(table, "step") == 0)
-        cell.column = "label";
-    else if (strcmp(table, "exit") == 0)
-        cell.column = "evidence";
-    else if (strcmp(table, "contract") == 0) {
-        cell = (struct mg_assignment){"employer", NULL};
-        if (pick(3) && guess(x, node, "employer", &other)) cell.value = x->rows[other].id;
-    }
-    mg_status status = mg_set(world_store(w, node), table, x->rows[row].id, &cell, 1, &err);
-    if (status != MG_OK && status != MG_REFUSED) fail_msg("set: %s", err.text);
-}
-
-static void random_remove(const struct wanderer *x, int node)
-{
-    struct mg_error err;
-    int row;
-    if (!guess(x, node, NULL, &row)) return;
-    mg_status status = mg_remove(world_store(w, node), x->rows[row].table, x->rows[row].id, &err);
-    if (status != MG_OK && status != MG_REFUSED) fail_msg("remove: %s", err.text);
-}
-
-struct first_conflict {
-    int skip;
-    char table[40], column[40], value[400];
-    id_text id;
-    bool found;
-};
-
-static void take_conflict(void *context, const struct mg_conflict *conflict)
-{
-    struct first_conflict *first = context;
-    if (first->found || first->skip-- > 0) return;
-    first->found = true;
-    snprintf(first->table, sizeof first->table, "%s", conflict->table);
-    snprintf(first->column, sizeof first->column, "%s", conflict->column);
-    mg_id_format(conflict->id, first->id);
-    const struct mg_kept_value *kept = &conflict->siblings[pick(conflict->sibling_count)];
-    snprintf(first->value, sizeof first->value, "%s", kept->value != NULL ? kept->value : "");
-}
-
-static void random_resolve(int node)
-{
-    struct first_conflict first = {.skip = pick(3)};
-    struct mg_error err;
-    assert_int_equal(mg_conflicts(world_store(w, node), take_conflict, &first, &err), MG_OK);
-    if (!first.found) return;
-    mg_status status =
-        mg_resolve(world_store(w, node), first.table, first.id, first.column, first.value, NULL, &err);
-    if (status != MG_OK && status != MG_REFUSED) fail_msg("resolve: %s", err.text);
 }
 
 enum disaster { NO_DISASTER = 0, HUB_RESTORED = 1, NODE_RESTORED = 2 };
@@ -1163,15 +1045,9 @@ static void random_step(struct wanderer *x, int *hub_copy, int *node_copy, unsig
     world_tick(w, pick(5000));
     if (getenv("MAILLAGE_STEPS") != NULL)
         print_message("step %d: node %d does %d\n", steps_done++, node, what);
-    if (node == HUB && what < 66 && disasters & HUB_RESTORED) return; /* who would give it back? */
-    if (what < 25)
-        random_add(x, node);
-    else if (what < 50)
-        random_set(x, node);
-    else if (what < 58)
-        random_remove(x, node);
-    else if (what < 66)
-        random_resolve(node);
+    if (node == HUB && what < WANDER_WORK && disasters & HUB_RESTORED) return; /* who would give it back? */
+    if (what < WANDER_WORK)
+        wander_work(x, node, what);
     else if (what < 88 && node != HUB)
         random_sync(node, disasters);
     else if (what < 92 && node != HUB)
@@ -1197,6 +1073,7 @@ static void wander(uint64_t seed, unsigned disasters)
     int hub_copy = 0, node_copy = 0;
     print_message("MAILLAGE_SEED=%llu\n", (unsigned long long)seed);
     memset(&x, 0, sizeof x);
+    x.w = w;
     open_martigues(seed);
     assert_int_equal(world_join(w, "dora", MDFJ " " MSP), 4);
     world_publish(w, NULL);
