@@ -527,7 +527,7 @@ struct mg_salts mg_batch_salts(const struct mg_store *store, const struct mg_bat
 
 /* --- commits out of the log --- */
 
-void mg_commit_row_read(struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_commit *commit)
+mg_status mg_commit_row_read(struct mg_conn *conn, uint32_t author, sqlite3_stmt *stmt, struct mg_commit *commit, struct mg_error *err)
 {
     memset(commit, 0, sizeof *commit);
     commit->seq = (uint64_t)sqlite3_column_int64(stmt, 1);
@@ -536,18 +536,26 @@ void mg_commit_row_read(struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_comm
     commit->scope = conn->scopes[scope].path;
     commit->hlc = (uint64_t)sqlite3_column_int64(stmt, 3);
     struct mg_stub *stub = NULL;
-    struct mg_error ignored;
-    if (mg_stub_get(conn, sqlite3_column_int64(stmt, 0), &stub, &ignored) == MG_OK)
-        for (int i = 0; i < stub->seen_count; i++) {
-            struct mg_mark seen = mg_stub_seen(stub, i);
-            commit->seen[commit->seen_count++] = (struct mg_position){conn->lineage.histories[seen.history].id, seen.n};
-        }
+    mg_status status = mg_stub_get(conn, sqlite3_column_int64(stmt, 0), &stub, err);
+    for (int i = 0; status == MG_OK && i < stub->seen_count; i++) {
+        struct mg_mark seen = mg_stub_seen(stub, i);
+        commit->seen[commit->seen_count++] = (struct mg_position){conn->lineage.histories[seen.history].id, seen.n};
+    }
     commit->has_base = sqlite3_column_type(stmt, 8) != SQLITE_NULL;
     commit->base_incarnation = (uint64_t)sqlite3_column_int64(stmt, 8);
     commit->base_seq = (uint64_t)sqlite3_column_int64(stmt, 9);
     commit->has_salt = sqlite3_column_bytes(stmt, 10) == (int)sizeof commit->salt;
     if (commit->has_salt) memcpy(commit->salt, sqlite3_column_blob(stmt, 10), sizeof commit->salt);
     commit->body = (struct mg_bytes){sqlite3_column_blob(stmt, 12), (size_t)sqlite3_column_bytes(stmt, 12)};
+    if (status != MG_OK || sqlite3_column_type(stmt, 12) != SQLITE_NULL) return status;
+    struct mg_commit archived;
+    status = mg_archive_commit(conn, author, commit->seq, &archived, err);
+    if (status != MG_OK) return status;
+    /* Only the content: all that its hash covers besides is still here. */
+    commit->has_salt = archived.has_salt;
+    memcpy(commit->salt, archived.salt, sizeof commit->salt);
+    commit->body = archived.body;
+    return MG_OK;
 }
 
 mg_status mg_log_write(struct mg_conn *conn, uint32_t author, uint64_t first, uint64_t last, mg_commit_filter filter, void *context,
@@ -561,11 +569,13 @@ mg_status mg_log_write(struct mg_conn *conn, uint32_t author, uint64_t first, ui
     *count = 0;
     while (mg_step(conn, stmt, &status, err) > 0) {
         struct mg_commit commit;
-        mg_commit_row_read(conn, stmt, &commit);
+        status = mg_commit_row_read(conn, author, stmt, &commit, err);
+        if (status != MG_OK) break;
         if (filter == NULL) mg_commit_write(out, &commit);
         else if (!filter(context, &commit, out)) continue;
         (*count)++;
     }
+    sqlite3_reset(stmt);
     return status;
 }
 

@@ -7,6 +7,7 @@
 #ifndef MG_CORE_CORE_H
 #define MG_CORE_CORE_H
 
+#include "core/archive.h"
 #include "core/buf.h"
 #include "core/ddl.h"
 #include "core/edit.h"

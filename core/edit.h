@@ -83,7 +83,8 @@ mg_status mg_log(struct mg_store *store, const char *table, const char *id,
 
 struct mg_verify_report {
     int64_t commits, signatures, receipts, erased;
-    int64_t pruned; /* commits that this node has let go of (prune.h): the hub's log has them */
+    int64_t archived; /* of the commits: in the hub's archive.db (archive.h) */
+    int64_t pruned;   /* commits that this node has let go of (prune.h): the hub's log has them */
 };
 /* Every hash, chain, signature and receipt again, and every row against its digest; MG_FAILED with
  * the first that does not hold. */

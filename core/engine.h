@@ -51,6 +51,7 @@ struct mg_scope {
     bool dirty; /* digest not yet written */
 };
 
+struct mg_archive;  /* archive.c */
 struct mg_stub_map; /* commit ordinal -> stub */
 
 /* Dossiers that this transaction touched and the rules have not looked at yet (rules/touched.c). */
@@ -75,6 +76,7 @@ struct mg_conn {
     struct mg_scope *scopes; /* by ordinal; entry 0 unused */
     uint32_t scope_count, scope_room;
     struct mg_stub_map *stubs;
+    struct mg_archive *archive; /* the hub's; NULL at a node */
     struct mg_buf scratch;
     /* Dossiers that this transaction has read: a short memory of (id -> scope). */
     struct {
@@ -446,8 +448,21 @@ struct mg_batch_row {
 };
 mg_status mg_batch_row_read(struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_batch_row *row, struct mg_error *err) MG_MUST_CHECK;
 
-/* The commit of a COMMIT_FULL row; borrowed until the next step. */
-void mg_commit_row_read(struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_commit *commit);
+/* The commit of a COMMIT_FULL row of AUTHOR, out of the archive when its content is there; borrowed until the next step. */
+mg_status mg_commit_row_read(struct mg_conn *conn, uint32_t author, sqlite3_stmt *stmt, struct mg_commit *commit, struct mg_error *err) MG_MUST_CHECK;
+
+/* --- the archive (archive.c) --- */
+
+struct mg_archive *mg_archive_new(const char *dir);
+void mg_archive_free(struct mg_archive *archive);
+/* A commit whose content is no longer in maillage.db; borrowed until the next call. */
+mg_status mg_archive_commit(struct mg_conn *conn, uint32_t author, uint64_t seq, struct mg_commit *commit, struct mg_error *err) MG_MUST_CHECK;
+/* Up to which number of the present lineage two verified backups reach (hub.c). */
+mg_status mg_hub_saved_number(struct mg_store *store, uint64_t *saved, struct mg_error *err) MG_MUST_CHECK;
+/* Another database of the directory DIR, with its key (store.c); CREATE: made when it is not there. */
+mg_status mg_db_open(const char *dir, const char *name, bool create, sqlite3 **db, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_dir_sync(const char *dir, struct mg_error *err) MG_MUST_CHECK; /* its entries are durable */
+
 /* Commits [first, last] of AUTHOR from the log, whole, appended to OUT as an array's elements;
  * *COUNT how many. FILTER (may be NULL) may leave one out (false) or write it itself. */
 typedef bool (*mg_commit_filter)(void *context, const struct mg_commit *commit, struct mg_buf *out);

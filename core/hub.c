@@ -655,12 +655,12 @@ static int present_path(const struct mg_store *store, const struct mg_conn *conn
 
 /* The greatest number of the present lineage that the cursor covers: walks up from the cursor's
  * history to one that the hub is a continuation of, and minds every fork on both sides. */
-static uint64_t common_number(const struct mg_store *store, const struct mg_conn *conn, struct mg_mark cursor, uint32_t *met)
+static uint64_t common_number(const struct mg_conn *conn, uint32_t running, struct mg_mark cursor, uint32_t *met)
 {
     uint64_t n = cursor.n;
     for (uint32_t h = cursor.history; h != 0; h = conn->lineage.histories[h].parent) {
         uint64_t limit = UINT64_MAX;
-        for (uint32_t at = store->history_running; at != 0; at = conn->lineage.histories[at].parent) {
+        for (uint32_t at = running; at != 0; at = conn->lineage.histories[at].parent) {
             if (at == h) {
                 *met = h;
                 return n < limit ? n : limit;
@@ -745,7 +745,7 @@ mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struc
         welcome->lineage_wanted = true;
         return MG_OK;
     }
-    if (hello->cursor.n > 0) welcome->resume = common_number(store, conn, cursor, &met);
+    if (hello->cursor.n > 0) welcome->resume = common_number(conn, store->history_running, cursor, &met);
     welcome->refill = hello->cursor.n > welcome->resume;
     if (welcome->refill && lineage == NULL) { /* what it gives back may name histories that we have lost */
         welcome->lineage_wanted = true;
@@ -945,28 +945,31 @@ mg_status mg_hub_backed_up(struct mg_store *store, const struct mg_position *up_
 
 /* What the newest two verified backups both hold, as a number of the present lineage: whichever of them the hub is
  * restored from, that is not lost. */
-static mg_status saved_number(struct mg_store *store, uint64_t *saved, struct mg_error *err)
+mg_status mg_hub_saved_number(struct mg_store *store, uint64_t *saved, struct mg_error *err)
 {
+    struct mg_conn *conn = &store->remote;
+    int64_t present; /* also where nobody sequences */
+    mg_status status = mg_meta_int(conn, "history", &present, 0, err);
     static const char *const keys[][2] = {{"backup_history", "backup_n"}, {"backup_history_before", "backup_n_before"}};
     *saved = UINT64_MAX;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    for (size_t i = 0; status == MG_OK && i < sizeof keys / sizeof *keys; i++) {
         int64_t history, n;
         uint32_t met;
-        mg_status status = mg_meta_int(&store->remote, keys[i][0], &history, 0, err);
-        if (status == MG_OK) status = mg_meta_int(&store->remote, keys[i][1], &n, 0, err);
-        if (status != MG_OK) return status;
+        status = mg_meta_int(conn, keys[i][0], &history, 0, err);
+        if (status == MG_OK) status = mg_meta_int(conn, keys[i][1], &n, 0, err);
+        bool known = status == MG_OK && history > 0 && history < conn->lineage.history_count;
         struct mg_mark mark = {(uint32_t)history, (uint64_t)n};
-        uint64_t covered = history > 0 && history < store->remote.lineage.history_count ? common_number(store, &store->remote, mark, &met) : 0;
+        uint64_t covered = known ? common_number(conn, (uint32_t)present, mark, &met) : 0;
         if (covered < *saved) *saved = covered;
     }
-    return MG_OK;
+    return status;
 }
 
 /* [P 5.8] */
 static mg_status unsaved(struct mg_store *store, uint64_t position, uint64_t *count, struct mg_error *err)
 {
     uint64_t saved;
-    mg_status status = saved_number(store, &saved, err);
+    mg_status status = mg_hub_saved_number(store, &saved, err);
     *count = status == MG_OK && saved < position ? position - saved : 0;
     return status;
 }

@@ -131,9 +131,9 @@ static mg_status rename_commit(struct mg_store *store, struct mg_conn *conn, uin
     sqlite3_bind_int64(stmt, 3, (int64_t)old_seq);
     if (mg_step(conn, stmt, &status, err) <= 0) return status;
     int64_t ord = sqlite3_column_int64(stmt, 0);
-    mg_commit_row_read(conn, stmt, &commit);
+    status = mg_commit_row_read(conn, from, stmt, &commit, err);
     commit.seq = new_seq;
-    status = mg_scope_find(conn, commit.scope, &scope, err);
+    if (status == MG_OK) status = mg_scope_find(conn, commit.scope, &scope, err);
     if (status == MG_OK) status = mg_chain_head(conn, to, scope, &chain_seq, previous, err);
     commit.has_base = chain_seq == 0;
     commit.base_incarnation = conn->lineage.authors[from].incarnation;

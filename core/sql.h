@@ -78,6 +78,10 @@
                          " (SELECT 1 FROM mg_batch AS x WHERE x.author = ?1 AND x.last_seq = m.last_seq"               \
                          " AND x.first_seq = m.first_seq AND x.b > m.b) ORDER BY b LIMIT 1")                           \
     X(BATCH_LAST, "SELECT max(b) FROM mg_batch")                                                                       \
+    X(ARCHIVE_MOVABLE, "SELECT count(*), min(ord), max(ord) FROM mg_commit WHERE author = ?1 AND seq BETWEEN ?2 AND ?3" \
+                       " AND body IS NOT NULL AND NOT EXISTS (SELECT 1 FROM mg_batch AS b WHERE b.author = ?1"         \
+                       " AND b.last_seq >= ?2 AND b.first_seq <= ?3 AND b.first_n > ?4)")                              \
+    X(ARCHIVE_MOVED, "UPDATE mg_commit SET salt = NULL, body = NULL WHERE author = ?1 AND seq BETWEEN ?2 AND ?3")      \
     X(LOST_ADD, "INSERT OR IGNORE INTO mg_lost(author, first_seq, last_seq, history, n, hub_time, heads)"              \
                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                                                \
     X(LOST_OVER, "SELECT first_seq, last_seq, history, n, hub_time, heads FROM mg_lost"                                \

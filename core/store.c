@@ -188,9 +188,6 @@ static mg_status connect_db(const char *path, const struct store_key *key, bool 
     if (cipher < 1 || sqlite3mc_config(db, "default:cipher", cipher) != cipher || sqlite3_key_v2(db, "main", raw, sizeof raw) != SQLITE_OK ||
         sqlite3_exec(db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL) != SQLITE_OK)
         status = mg_sqlite_fail(err, db, "opening the store");
-    /* Free pages can be given back in small steps (prune.c): what it costs, a page in 800 and their care, is not to be measured. */
-    else if (create && sqlite3_exec(db, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
-        status = mg_sqlite_fail(err, db, "making the store");
     else
         status = connection_pragmas(db, apply, err);
 out:
@@ -200,6 +197,18 @@ out:
         db = NULL;
     }
     *out = db;
+    return status;
+}
+
+mg_status mg_db_open(const char *dir, const char *name, bool create, sqlite3 **db, struct mg_error *err)
+{
+    struct store_key key;
+    char *db_path = path_in(dir, name), *key_path = path_in(dir, "store.key");
+    mg_status status = read_key(key_path, &key, err);
+    if (status == MG_OK) status = connect_db(db_path, &key, create, true, db, err);
+    sodium_memzero(&key, sizeof key);
+    free(db_path);
+    free(key_path);
     return status;
 }
 
@@ -213,6 +222,7 @@ static void conn_init(struct mg_conn *conn, sqlite3 *db)
 
 static void conn_close(struct mg_conn *conn)
 {
+    mg_archive_free(conn->archive);
     mg_ledger_drop(conn);
     mg_statements_drop(conn);
     mg_touched_free(&conn->touched);
@@ -392,7 +402,7 @@ static mg_status make_dir(const char *dir, struct mg_error *err)
     return status;
 }
 
-static mg_status sync_dir(const char *dir, struct mg_error *err)
+mg_status mg_dir_sync(const char *dir, struct mg_error *err)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool ok = fd >= 0 && fsync(fd) == 0;
@@ -405,7 +415,7 @@ static mg_status sync_dir(const char *dir, struct mg_error *err)
 static mg_status rename_in(const char *dir, const char *from, const char *to, struct mg_error *err)
 {
     char *a = path_in(dir, from), *b = path_in(dir, to);
-    mg_status status = rename(a, b) == 0 ? sync_dir(dir, err)
+    mg_status status = rename(a, b) == 0 ? mg_dir_sync(dir, err)
                                          : mg_fail(err, MG_STORAGE, "%s cannot be renamed: %s", a, strerror(errno));
     free(a);
     free(b);
@@ -437,7 +447,10 @@ static mg_status create_unborn(const char *dir, const struct mg_env *env, const 
     if (status == MG_OK) {
         struct mg_conn conn;
         conn_init(&conn, db);
-        status = create_tables(&conn, id, err);
+        /* Free pages can be given back in small steps (prune.c). */
+        if (sqlite3_exec(db, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
+            status = mg_sqlite_fail(err, db, "making the store");
+        if (status == MG_OK) status = create_tables(&conn, id, err);
         conn_close(&conn);
     }
     struct mg_store *store = NULL;
@@ -521,6 +534,10 @@ static mg_status open_at(const char *dir, const char *db_name, const char *key_n
     if (status != MG_OK) {
         mg_store_close(store);
         return status;
+    }
+    if (store->id.hub) {
+        store->user.archive = mg_archive_new(dir);
+        store->remote.archive = mg_archive_new(dir);
     }
     *out = store;
     return MG_OK;

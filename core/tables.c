@@ -18,7 +18,7 @@ const char mg_engine_tables[] =
     " rows INTEGER NOT NULL, verdicts INTEGER NOT NULL DEFAULT 0) STRICT;"
     /* The log. hash NULL: known only as the author of values (a row came without its commits, or this node let
      * go of them).
-     * flags: 1 refused by the hub, 2 in quarantine here. */
+     * body NULL under a hash: it is in the hub's archive. flags: 1 refused by the hub, 2 in quarantine here. */
     "CREATE TABLE mg_commit(ord INTEGER PRIMARY KEY, author INTEGER NOT NULL, seq INTEGER NOT NULL,"
     " scope INTEGER, hlc INTEGER NOT NULL, seen_history INTEGER, seen_n INTEGER, seen_more BLOB,"
     " history INTEGER, n INTEGER, hub_time INTEGER, flags INTEGER NOT NULL DEFAULT 0,"

@@ -161,8 +161,10 @@ static mg_status tell_commit(struct telling *t, sqlite3_stmt *stmt, struct mg_er
     t->entry.claimed_at = (int64_t)(by->hlc >> 16);
     t->entry.received_at = sqlite3_column_int64(stmt, 3);
     t->entry.hub_seq = (uint64_t)sqlite3_column_int64(stmt, 4);
-    bool has_salt = sqlite3_column_type(stmt, 1) != SQLITE_NULL;
-    return tell_body(t, by, has_salt, (struct mg_bytes){sqlite3_column_blob(stmt, 2), (size_t)sqlite3_column_bytes(stmt, 2)}, err);
+    struct mg_commit content = {.has_salt = sqlite3_column_type(stmt, 1) != SQLITE_NULL,
+                                .body = {sqlite3_column_blob(stmt, 2), (size_t)sqlite3_column_bytes(stmt, 2)}};
+    if (sqlite3_column_type(stmt, 2) == SQLITE_NULL) status = mg_archive_commit(t->conn, by->author, by->seq, &content, err);
+    return status == MG_OK ? tell_body(t, by, content.has_salt, content.body, err) : status;
 }
 
 static void forget(struct telling *t)
@@ -263,8 +265,8 @@ static mg_status verify_author(struct proof *p, uint32_t author, struct mg_error
             status = mg_fail(err, MG_FAILED, "commit %s is damaged", name);
             break;
         }
-        mg_commit_row_read(conn, stmt, &commit);
-        if (cut > 0) status = take_up_chain(p, author, scope, (int64_t)stub.seq, chain[scope], err);
+        status = mg_commit_row_read(conn, author, stmt, &commit, err);
+        if (status == MG_OK && cut > 0) status = take_up_chain(p, author, scope, (int64_t)stub.seq, chain[scope], err);
         if (status != MG_OK) break;
         status = mg_commit_hash(by->node, by->incarnation, &commit, chain[scope], hash, err);
         if (status != MG_OK || memcmp(hash, sqlite3_column_blob(stmt, 11), MG_HASH_LEN) != 0) {
@@ -273,6 +275,7 @@ static mg_status verify_author(struct proof *p, uint32_t author, struct mg_error
         }
         memcpy(chain[scope], hash, MG_HASH_LEN);
         p->report->commits++;
+        p->report->archived += sqlite3_column_type(stmt, 12) == SQLITE_NULL;
         if (!commit.has_salt) p->report->erased++;
     }
     sqlite3_reset(stmt);

@@ -84,7 +84,7 @@ static void copy_file(const char *from, const char *to)
 /* The key and the database, with what is still in its write-ahead log. */
 static void copy_store(const char *from, const char *to)
 {
-    static const char *const names[] = {"store.key", "maillage.db", "maillage.db-wal"};
+    static const char *const names[] = {"store.key", "maillage.db", "maillage.db-wal", "archive.db"};
     assert_true(mkdir(to, 0700) == 0 || errno == EEXIST);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char a[600], b[600];
@@ -231,6 +231,14 @@ int world_back_up(struct world *w)
     must(mg_hub_backed_up(hub, &reached, err));
     must(mg_apply_commit(hub, err));
     return copy;
+}
+
+struct mg_archived world_archive(struct world *w, int64_t older_than_ms)
+{
+    struct mg_archive_options options = {.older_than_ms = older_than_ms};
+    struct mg_archived archived;
+    must(mg_hub_archive(world_store(w, HUB), &options, &archived, err));
+    return archived;
 }
 
 struct mg_pruned world_prune(struct world *w, int node, int keep_days)

@@ -74,6 +74,8 @@ int world_clone(struct world *w, int copy, const char *name);
 void world_reopen(struct world *w, int node);
 /* A verified backup of the hub: a copy of which the hub knows, and of which it tells its nodes; the copy. */
 int world_back_up(struct world *w);
+/* The hub moves what it may to its archive. */
+struct mg_archived world_archive(struct world *w, int64_t older_than_ms);
 /* A node lets go of what it may, however young. */
 struct mg_pruned world_prune(struct world *w, int node, int keep_days);
 /* A connection of a foreign client to a node's database: nothing of ours on it but the key. */
