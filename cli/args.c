@@ -13,7 +13,7 @@
 
 #include "cli/cli.h"
 
-enum { OPTIONS_MAX = 32, OPTION_LEN_MAX = 31, DAYS_MAX = 366 };
+enum { OPTIONS_MAX = 32, OPTION_LEN_MAX = 31 };
 
 /* One mention of an option in a usage line. */
 struct mention {
@@ -240,25 +240,25 @@ mg_status mg_args_number(const struct mg_args *args, const char *name, int64_t m
     return MG_OK;
 }
 
-mg_status mg_args_duration(const struct mg_args *args, const char *name, int64_t *ms,
-                           struct mg_error *err)
+mg_status mg_args_time(const struct mg_args *args, const char *name, int least_minutes, int days_max, int64_t *ms,
+                       struct mg_error *err)
 {
     static const struct {
-        char letter;
+        const char *letter;
         int64_t minutes;
-    } units[] = {{'m', 1}, {'h', 60}, {'d', 24 * 60}, {'w', 7 * 24 * 60}};
+    } units[] = {{"m", 1}, {"h", 60}, {"d", 24 * 60}, {"w", 7 * 24 * 60}};
+
     const char *text = mg_args_option(args, name);
     if (text == NULL) return MG_OK;
-
     char *end;
     errno = 0;
     long long count = strtoll(text, &end, 10);
-    const int64_t most = INT64_C(60) * 24 * DAYS_MAX;
+    const int64_t most = INT64_C(60) * 24 * days_max;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (!isdigit((unsigned char)text[0]) || end[0] != units[i].letter || end[1] != '\0')
-            continue;
-        if (errno != 0 || count < 1 || count > most / units[i].minutes)
-            return mg_fail(err, MG_USAGE, "%s is at least 1m and at most %dd", name, DAYS_MAX);
+        bool nothing = count == 0 && *end == '\0' && least_minutes == 0;
+        if (!isdigit((unsigned char)text[0]) || (strcmp(end, units[i].letter) != 0 && !nothing)) continue;
+        if (errno != 0 || count > most / units[i].minutes || count * units[i].minutes < least_minutes)
+            return mg_fail(err, MG_USAGE, "%s is at least %dm and at most %dd", name, least_minutes, days_max);
         *ms = count * units[i].minutes * 60 * 1000;
         return MG_OK;
     }

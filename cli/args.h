@@ -59,9 +59,10 @@ int mg_args_options(const struct mg_args *args, const char *name, const char **v
 mg_status mg_args_number(const struct mg_args *args, const char *name, int64_t max, int64_t *number,
                          struct mg_error *err) MG_MUST_CHECK;
 
-/* The value of NAME as a time, 30m, 72h, 7d or 2w, of a minute to a year, in milliseconds into *MS, untouched when not given. */
-mg_status mg_args_duration(const struct mg_args *args, const char *name, int64_t *ms,
-                           struct mg_error *err) MG_MUST_CHECK;
+/* The value of NAME as a span of time (30m, 72h, 7d, 2w; 0 when LEAST_MINUTES is 0), at most DAYS_MAX days, into *MS, untouched
+ * when not given. */
+mg_status mg_args_time(const struct mg_args *args, const char *name, int least_minutes, int days_max, int64_t *ms,
+                       struct mg_error *err) MG_MUST_CHECK;
 
 /* Calls EACH with every option of USAGE, once. */
 void mg_usage_options(const char *usage, void (*each)(void *context, const char *name, int len),

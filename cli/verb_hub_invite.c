@@ -11,7 +11,7 @@
 #include "cli/verbs.h"
 #include "daemon/daemon.h"
 
-enum { CODE_MAX = 1024 };
+enum { CODE_MAX = 1024, DAYS_MAX = 366 };
 
 static const int64_t hour_ms = INT64_C(3600) * 1000;
 
@@ -54,7 +54,7 @@ mg_status mg_verb_hub_invite(struct mg_cli *cli, const struct mg_args *args, str
     int64_t lifetime_ms = 72 * hour_ms;
     struct mg_address address;
     mg_status status = mg_address_parse(mg_args_option(args, "--hub"), false, &address, err);
-    if (status == MG_OK) status = mg_args_duration(args, "--expires", &lifetime_ms, err);
+    if (status == MG_OK) status = mg_args_time(args, "--expires", 1, DAYS_MAX, &lifetime_ms, err);
     if (status == MG_OK) status = mg_cli_open_hub(cli, err);
     if (status == MG_OK) status = invite(cli, args, lifetime_ms, err);
     return status;

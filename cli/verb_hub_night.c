@@ -17,7 +17,7 @@
 #include "daemon/daemon.h"
 
 static const char *const names[] = {"antenna", "scopes", "run", "how", "sent", "received", "bytes", "took", "conflicts", "drift", "waiting", "heard"};
-enum { COLUMNS = sizeof names / sizeof *names };
+enum { COLUMNS = sizeof names / sizeof *names, SILENT_DAYS_MAX = 366 };
 
 struct night {
     bool json;
@@ -177,7 +177,7 @@ mg_status mg_verb_hub_night(struct mg_cli *cli, const struct mg_args *args, stru
     struct night night = {.json = cli->json, .silent_ms = INT64_C(3) * 86400000};
     struct own_line own = {.sequenced = 0};
     int64_t from_s = 0, to_s = 0;
-    mg_status status = mg_args_duration(args, "--silent-after", &night.silent_ms, err);
+    mg_status status = mg_args_time(args, "--silent-after", 1, SILENT_DAYS_MAX, &night.silent_ms, err);
     if (status == MG_OK) status = mg_cli_open_hub(cli, err);
     if (status == MG_OK) status = read_night(cli, mg_args_option(args, "--date"), &from_s, &to_s, err);
     if (status == MG_OK) status = look_at_hub(cli, &own, err);

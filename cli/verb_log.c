@@ -88,6 +88,7 @@ static mg_status verify(struct mg_cli *cli, struct mg_error *err)
         printf("all holds: %lld commits, %lld signatures, %lld receipts, %lld erased\n",
                (long long)report.commits, (long long)report.signatures, (long long)report.receipts,
                (long long)report.erased);
+        if (report.archived > 0) printf("%lld of the commits are in archive.db\n", (long long)report.archived);
         if (report.pruned > 0)
             printf("%lld older commits are no longer kept here; `log verify` at the hub checks them\n", (long long)report.pruned);
         return MG_OK;
@@ -97,6 +98,7 @@ static mg_status verify(struct mg_cli *cli, struct mg_error *err)
     mg_json_put(out, "signatures", mg_json_int(report.signatures));
     mg_json_put(out, "receipts", mg_json_int(report.receipts));
     mg_json_put(out, "erased", mg_json_int(report.erased));
+    mg_json_put(out, "archived", mg_json_int(report.archived));
     mg_json_put(out, "pruned", mg_json_int(report.pruned));
     mg_print_json(out);
     return MG_OK;

@@ -71,6 +71,11 @@
       "tell who changed what, when, with which receipt",                                          \
       "Oldest first; TABLE ID keeps to one row. `log verify` checks every hash, signature and\n"  \
       "receipt again, and ends with status 1 at the first that does not hold.")                   \
+    X("prune", mg_verb_prune, MG_GROUP_TRAIL, 0, 0, "[--keep-days N] [--dry-run]",                  \
+      "let go of old commits that the hub has in two backups",                                    \
+      "Rows, conflicts and everything that merges need stay; the trail here becomes shorter, the\n" \
+      "hub's stays whole. What the hub received in the last N days (30) stays too, and whatever\n" \
+      "it has not said to be in its two newest verified backups. --dry-run only counts.")         \
     X("conflicts", mg_verb_conflicts, MG_GROUP_TRAIL, 0, 0, "",                                   \
       "list the cells that two people wrote without seeing each other's change",                  \
       "Each with all its values, who wrote them, and the commit to name to `resolve --take`.\n"   \
@@ -132,6 +137,11 @@
       "The newest night that has begun, or the one of DATE. For a monitor: ends with status 1,\n" \
       "and says why, when an antenna has been silent for longer than TIME (3d; also m, h, w),\n"  \
       "owes commits, or does not hold the same data or verdicts.")                                \
+    X("hub archive", mg_verb_hub_archive, MG_GROUP_HUB, 0, 0, "[--older-than TIME] [--dry-run]",    \
+      "move the content of old commits to DIR/archive.db",                                        \
+      "Only what the hub's two newest verified backups hold, and what was received longer ago than\n" \
+      "TIME (400d; a number and m, h, d or w). `log` and `log verify` read both files, and so does\n" \
+      "a session that needs it. Back up maillage.db first and archive.db after it.")              \
     X("demo", mg_verb_demo, MG_GROUP_MORE, 0, 0, "[--seed N] [--keep DIR] [--small] [--bilan]",   \
       "show the main job from nothing: a hub, the antennas, a day offline, a night's sync",       \
       "Real processes on this machine's loopback, in a temporary directory that is removed at\n"  \
