@@ -265,6 +265,40 @@ static void what_is_in_both_is_moved_again(void **state)
     world_expect_verified(w);
 }
 
+/* A batch that got one more number after the backups is what somebody still has to be sent: it stays at hand. */
+static void what_is_numbered_again_stays(void **state)
+{
+    enum { DORA = 4 };
+    (void)state;
+    id_text p;
+    static const char numbered[] = "SELECT count(*) FROM mg_commit AS c JOIN mg_batch AS b ON b.author = c.author AND c.seq BETWEEN b.first_seq"
+                                   " AND b.last_seq WHERE b.first_n > (SELECT value FROM mg_meta WHERE key = 'archive_floor')";
+    char without[400];
+    snprintf(without, sizeof without, "%s AND c.body ISNULL", numbered);
+    open_martigues(7);
+    assert_int_equal(world_join(w, "dora", MDFJ), DORA);
+    world_add(w, ANNE, "participant", p, "family_name=0", NULL);
+    world_sync_all(w);
+    int copy = world_copy(w, HUB);
+    world_set(w, ANNE, "participant", p, "family_name", "d'Anne");
+    world_sync(w, ANNE);
+    world_sync(w, BASTIEN);
+    world_restore(w, HUB, copy);
+    world_sync(w, ANNE);
+    world_sync(w, DORA);
+    world_restore(w, HUB, copy);
+    world_sync(w, BASTIEN);
+    world_back_up(w);
+    world_back_up(w);
+    world_sync(w, DORA); /* tells of the other lost history */
+    assert_true(world_archive(w, 0).commits > 0);
+    assert_true(count(HUB, numbered) > 0);
+    assert_int_equal(count(HUB, without), 0);
+    world_sync_all(w);
+    world_expect_agreement(w);
+    world_expect_verified(w);
+}
+
 #define story(name) cmocka_unit_test_teardown(name, close_world)
 
 int main(void)
@@ -276,6 +310,7 @@ int main(void)
         story(a_missing_archive_is_said),
         story(a_changed_archive_is_found),
         story(what_is_in_both_is_moved_again),
+        story(what_is_numbered_again_stays),
     };
     const char *only = getenv("MAILLAGE_STORY");
     if (only != NULL) cmocka_set_test_filter(only);
