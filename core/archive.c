@@ -232,6 +232,13 @@ static mg_status put_batch(struct move *m, const struct mg_batch *batch, struct 
     return rc == SQLITE_DONE ? MG_OK : mg_sqlite_fail(err, m->to->db, "writing archive.db");
 }
 
+/* What was read as the commits of BATCH are these; how many they are was checked. */
+static bool holds(const struct mg_batch *batch, struct mg_bytes commits)
+{
+    const struct mg_mp_reader *in = &batch->commits;
+    return in->len - in->pos == commits.len && memcmp(in->data + in->pos, commits.data, commits.len) == 0;
+}
+
 /* One batch as bytes into archive.db, after it was seen that they say what the log says. *SIZE: of them. */
 static mg_status copy_batch(struct move *m, const struct mg_batch_row *row, size_t *size, struct mg_error *err)
 {
@@ -246,7 +253,7 @@ static mg_status copy_batch(struct move *m, const struct mg_batch_row *row, size
     mg_buf_clear(&check->bytes);
     mg_buf_put(&check->bytes, bytes.data, bytes.len);
     if (status == MG_OK) status = open_batch(check, err);
-    if (status == MG_OK && (bytes.failed || commits.failed || check->room.len != commits.len || memcmp(check->room.data, commits.data, commits.len) != 0))
+    if (status == MG_OK && (bytes.failed || commits.failed || !holds(&check->batch, mg_buf_bytes(&commits))))
         status = mg_fail(err, MG_FAILED, "the batch with number %llu cannot be written so that it is read the same again; it was left where it is",
                          (unsigned long long)row->batch.receipt.first_n);
     if (status == MG_OK) status = put_batch(m, &row->batch, mg_buf_bytes(&bytes), err);

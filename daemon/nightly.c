@@ -82,6 +82,22 @@ bool mg_nightly_looked(struct mg_nightly *nightly, struct mg_dial_options *optio
     return true;
 }
 
+void mg_nightly_tidy(struct mg_nightly *nightly, struct mg_store *store)
+{
+    const struct mg_prune_options options = {.keep_days = MG_PRUNE_KEEP_DAYS};
+    struct mg_pruned pruned;
+    struct mg_error error = {""};
+    char quoted[sizeof error.text];
+    bool due;
+    mg_status status = mg_prune_due(store, nightly->env->now_ms(nightly->env->context), &due, &error);
+    if (status == MG_OK && !due) return;
+    if (status == MG_OK) status = mg_prune(store, &options, &pruned, &error);
+    if (status == MG_OK)
+        mg_log_line(MG_LOG_INFO, "prune", "commits=%lld kept=%lld bytes_before=%lld bytes_after=%lld", (long long)pruned.commits,
+                    (long long)pruned.kept, (long long)pruned.bytes_before, (long long)pruned.bytes_after);
+    else mg_log_line(MG_LOG_WARNING, "prune", "status=%d text=%s", (int)status, mg_log_quote(error.text, quoted, sizeof quoted));
+}
+
 static enum mg_night_result result_of(mg_status status, bool complete)
 {
     switch (status) {

@@ -45,6 +45,9 @@ void mg_nightly_look(struct mg_nightly *nightly, struct mg_store *store);
 /* In the loop's thread after a look: true when a session is to be run now, with OPTIONS. */
 bool mg_nightly_looked(struct mg_nightly *nightly, struct mg_dial_options *options);
 
+/* After a complete one, in the thread that has the store: once a week, lets go of what the hub has twice over. */
+void mg_nightly_tidy(struct mg_nightly *nightly, struct mg_store *store);
+
 /* That session has ended. */
 void mg_nightly_ran(struct mg_nightly *nightly, mg_status status, const struct mg_dial_result *result);
 

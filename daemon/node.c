@@ -134,10 +134,13 @@ static void log_session(const struct mg_control_answer *answer, enum mg_trigger 
 static void do_job(uv_work_t *work)
 {
     struct keeper *keeper = work->data;
-    if (keeper->job == LOOK)
+    if (keeper->job == LOOK) {
         mg_nightly_look(&keeper->nightly, keeper->store);
-    else
-        keeper->answer.status = mg_dial_sync(keeper->store, &keeper->options, &keeper->answer.result, &keeper->answer.error);
+        return;
+    }
+    keeper->answer.status = mg_dial_sync(keeper->store, &keeper->options, &keeper->answer.result, &keeper->answer.error);
+    bool complete = keeper->answer.status == MG_OK && keeper->answer.result.complete;
+    if (keeper->job == BY_ITSELF && complete) mg_nightly_tidy(&keeper->nightly, keeper->store);
 }
 
 static void on_job_done(uv_work_t *work, int status);
