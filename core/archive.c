@@ -403,7 +403,7 @@ static mg_status step(struct move *m, uint64_t *floor, struct mg_error *err)
 
 static mg_status find_extent(struct move *m, uint64_t *floor, struct mg_error *err)
 {
-    int64_t kept;
+    int64_t kept = 0;
     mg_status status = mg_apply_begin(m->store, err);
     if (status != MG_OK) return status;
     status = mg_hub_saved_number(m->store, &m->told->saved, err);

@@ -310,7 +310,7 @@ static mg_status let_go(struct prune *p, struct mg_error *err)
 
 static mg_status file_bytes(struct prune *p, bool without_free, int64_t *bytes, struct mg_error *err)
 {
-    int64_t pages, free_pages, size;
+    int64_t pages = 0, free_pages = 0, size = 0;
     mg_status status = read_int(p, "PRAGMA page_count", &pages, err);
     if (status == MG_OK) status = read_int(p, "PRAGMA freelist_count", &free_pages, err);
     if (status == MG_OK) status = read_int(p, "PRAGMA page_size", &size, err);
@@ -354,7 +354,7 @@ static mg_status read_safe(struct prune *p, int64_t *at, struct mg_error *err)
 mg_status mg_prune(struct mg_store *store, const struct mg_prune_options *options, struct mg_pruned *pruned, struct mg_error *err)
 {
     struct prune p = {.store = store, .conn = &store->remote, .told = pruned};
-    int64_t at;
+    int64_t at = 0;
     memset(pruned, 0, sizeof *pruned);
     if (store->id.hub)
         return mg_fail(err, MG_FAILED, "this is the hub %s, which keeps everything; `maillage hub archive` moves what is old aside", store->id.name);
