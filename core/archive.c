@@ -416,7 +416,7 @@ static mg_status find_extent(struct move *m, uint64_t *floor, struct mg_error *e
 
 static mg_status move_all(struct move *m, struct mg_error *err)
 {
-    uint64_t floor;
+    uint64_t floor = 0;
     mg_status status = find_extent(m, &floor, err);
     if (status == MG_OK && floor < m->limit) status = open_writer(m, err);
     while (status == MG_OK && floor < m->limit) status = step(m, &floor, err);
