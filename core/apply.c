@@ -62,8 +62,20 @@ static mg_status apply_group(struct mg_store *store, struct mg_conn *conn, const
     return MG_OK;
 }
 
-mg_status mg_apply_body(struct mg_store *store, struct mg_conn *conn, const struct mg_stub *stub, bool has_salt,
-                        struct mg_bytes body, uint32_t scope, struct mg_error *err)
+/* The dossier is here, or these operations make it. */
+static bool is_here(const struct mg_schema *schema, struct mg_mp_reader in, const struct mg_group *group, uint32_t home)
+{
+    for (uint32_t i = 0; i < group->op_count && home == 0; i++) {
+        struct mg_op op;
+        mg_op_read(&in, schema, &op);
+        if (in.error != NULL) break;
+        if (op.table == schema->head && op.kind == MG_OP_INSERT) return true;
+    }
+    return home != 0;
+}
+
+static mg_status apply_groups(struct mg_store *store, struct mg_conn *conn, const struct mg_stub *stub, bool has_salt, struct mg_bytes body,
+                              uint32_t scope, bool only_here, struct mg_error *err)
 {
     struct mg_mp_reader in;
     mg_mp_read(&in, body.data, body.len);
@@ -71,12 +83,28 @@ mg_status mg_apply_body(struct mg_store *store, struct mg_conn *conn, const stru
     conn->cause = stub->ord;
     for (uint32_t i = 0; i < groups; i++) {
         struct mg_group group;
+        uint32_t home = 1;
+        mg_status status = MG_OK;
         mg_group_read(&in, has_salt, &group);
         if (in.error != NULL) return mg_fail(err, MG_REFUSED, "%s", in.error);
-        mg_status status = apply_group(store, conn, stub, &in, &group, scope, err);
+        if (only_here && group.has_dossier) status = mg_dossier_scope(store, conn, group.dossier, &home, err);
+        if (status == MG_OK && is_here(store->schema, in, &group, home)) status = apply_group(store, conn, stub, &in, &group, scope, err);
+        else for (uint32_t k = 0; k < group.op_count; k++) mg_mp_skip(&in);
         if (status != MG_OK) return status;
     }
     return MG_OK;
+}
+
+mg_status mg_apply_body(struct mg_store *store, struct mg_conn *conn, const struct mg_stub *stub, bool has_salt,
+                        struct mg_bytes body, uint32_t scope, struct mg_error *err)
+{
+    return apply_groups(store, conn, stub, has_salt, body, scope, false, err);
+}
+
+mg_status mg_apply_again(struct mg_store *store, struct mg_conn *conn, const struct mg_stub *stub, bool has_salt, struct mg_bytes body,
+                         uint32_t scope, bool own, struct mg_error *err)
+{
+    return apply_groups(store, conn, stub, has_salt, body, scope, own, err);
 }
 
 /* --- what becomes known of commits that are merged already --- */

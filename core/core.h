@@ -9,6 +9,7 @@
 
 #include "core/archive.h"
 #include "core/buf.h"
+#include "core/compress.h"
 #include "core/ddl.h"
 #include "core/edit.h"
 #include "core/hash.h"
@@ -22,6 +23,7 @@
 #include "core/rules/rules.h"
 #include "core/runs.h"
 #include "core/schema.h"
+#include "core/snapshot/snapshot.h"
 #include "core/status.h"
 #include "core/store.h"
 

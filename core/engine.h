@@ -163,6 +163,8 @@ uint32_t mg_scope_known(const struct mg_conn *conn, const char *path); /* 0: not
 /* The stub of commit ORD; a broken database when there is none. Lives until the transaction ends. */
 mg_status mg_stub_get(struct mg_conn *conn, int64_t ord, struct mg_stub **found, struct mg_error *err) MG_MUST_CHECK;
 struct mg_stub *mg_stub_add(struct mg_conn *conn, const struct mg_stub *stub);
+/* Drops the stubs in memory: nobody may hold one. */
+void mg_stubs_forget(struct mg_conn *conn);
 /* One number more, in memory; false: known already. */
 bool mg_stub_number_add(struct mg_conn *conn, struct mg_stub *stub, struct mg_mark number);
 
@@ -182,6 +184,8 @@ mg_status mg_cursor_get(struct mg_conn *conn, struct mg_mark *cursor, struct mg_
 mg_status mg_cursor_set(struct mg_conn *conn, struct mg_mark cursor, struct mg_error *err) MG_MUST_CHECK;
 /* The hub's: it has read all that it has numbered. */
 mg_status mg_numbered_get(struct mg_conn *conn, struct mg_mark *last, struct mg_error *err) MG_MUST_CHECK;
+/* The cursor goes to TO; where the hub has lost what had been read, that is remembered. (replica.c) */
+mg_status mg_cursor_advance(struct mg_conn *conn, const struct mg_position *to, struct mg_error *err) MG_MUST_CHECK;
 /* A commit of STUB was logged. */
 void mg_heard(struct mg_conn *conn, const struct mg_stub *stub);
 /* Remembers of MARK, and of what was heard, the positions that NOW does not cover. */
@@ -217,6 +221,10 @@ mg_status mg_row_load_deleted(struct mg_store *store, struct mg_conn *conn, int 
                               int64_t old_rowid, struct mg_stored_row *stored, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_row_save_written(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored,
                               struct mg_error *err) MG_MUST_CHECK;
+/* A row that is not here, as it is known elsewhere: no merge, no look at what it belongs to (its scope is set), no debt to
+ * the rules. Its writers need an ord, author and seq, and all of a stub where it has siblings or deletions. */
+mg_status mg_row_place(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, bool *visible,
+                       struct mg_error *err) MG_MUST_CHECK;
 void mg_row_release(struct mg_stored_row *stored);
 /* A value that lives as long as STORED. */
 struct mg_value mg_row_keep(struct mg_stored_row *stored, const struct mg_value *value);
@@ -336,6 +344,9 @@ mg_status mg_chain_cut(struct mg_conn *conn, uint32_t author, uint32_t scope, ui
 
 /* --- harvest (harvest.c), apply (apply.c), repair (repair.c) --- */
 
+/* The id that a row's natural key, when it is complete, gives it; SCOPE: where the row lives. False: there is none. */
+bool mg_row_derived_id(const struct mg_row *row, const char *scope, uint8_t id[MG_ID_LEN]);
+
 /* Notes of touched rows become commits. STRICT: a row that may not be committed is refused, and the
  * transaction with it; else (a foreign client wrote it, it is there already) its note stays and
  * *HELD_BACK counts it, and WHY says what is wrong with the last one. On the user's connection only: ids derived anew need the cascade. */
@@ -345,6 +356,11 @@ mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, 
 /* A commit's operations on the rows that are present and kept here. */
 mg_status mg_apply_body(struct mg_store *store, struct mg_conn *conn, const struct mg_stub *stub, bool has_salt,
                         struct mg_bytes body, uint32_t scope, struct mg_error *err) MG_MUST_CHECK;
+
+/* The same for one that this replica had applied before its rows were replaced, without the groups of dossiers that are
+ * not here any more (OWN: this node's commit; another's may wait for its dossier). */
+mg_status mg_apply_again(struct mg_store *store, struct mg_conn *conn, const struct mg_stub *stub, bool has_salt, struct mg_bytes body,
+                         uint32_t scope, bool own, struct mg_error *err) MG_MUST_CHECK;
 
 /* Rows that are held by references, and that no longer are: until nothing changes. */
 mg_status mg_repair(struct mg_store *store, struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
@@ -482,9 +498,9 @@ mg_status mg_registry_get(struct mg_store *store, struct mg_conn *conn, const ui
 int mg_scopes_split(const char *text, size_t len, char scopes[][MG_SCOPE_MAX + 1]);
 
 /* A commit that came in a batch: checks its place in its chain, logs it and applies it, or
- * quarantines it with the reason. REFUSED: the hub's receipt says so. */
+ * quarantines it with the reason. REFUSED: the hub's receipt says so. *IN_LOG false: a snapshot stands for it. */
 mg_status mg_commit_take(struct mg_store *store, struct mg_conn *conn, uint32_t author, const struct mg_registered *by,
-                         const struct mg_batch *batch, const struct mg_commit *commit, bool refused,
+                         const struct mg_batch *batch, const struct mg_commit *commit, bool refused, bool *in_log,
                          struct mg_error *err) MG_MUST_CHECK;
 
 /* AUTHOR's grant covers the commit's scope; MG_REFUSED with the reason. */

@@ -126,8 +126,7 @@ static size_t fold_notes(struct note *notes, size_t count)
 
 /* --- one row --- */
 
-/* A natural key is complete: the row's id must be the key's. */
-static bool derived_id(const struct mg_row *row, const char *scope, uint8_t id[MG_ID_LEN])
+bool mg_row_derived_id(const struct mg_row *row, const char *scope, uint8_t id[MG_ID_LEN])
 {
     const struct mg_table *table = row->table;
     struct mg_value keys[MG_COLUMNS_MAX];
@@ -147,7 +146,7 @@ static bool derived_id(const struct mg_row *row, const char *scope, uint8_t id[M
 static mg_status rekey(struct harvest *h, struct touched *row, struct mg_error *err)
 {
     uint8_t id[MG_ID_LEN];
-    if (!derived_id(&row->stored.row, h->conn->scopes[row->stored.scope].path, id)) return MG_OK;
+    if (!mg_row_derived_id(&row->stored.row, h->conn->scopes[row->stored.scope].path, id)) return MG_OK;
     if (memcmp(id, row->stored.row.id, MG_ID_LEN) == 0) return MG_OK;
     sqlite3_stmt *flag = mg_sql(h->conn, MG_SQL_REKEY);
     sqlite3_bind_int(flag, 1, 1);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/engine.h"
+#include "core/snapshot/snapshot.h"
 
 enum { ITEM_BATCH = 0, ITEM_TRANSFER = 1, ITEM_EVICT = 2, GROUPS_MAX = 20000, STRETCH_BITS = 36 };
 
@@ -622,6 +623,20 @@ static mg_status sequence_own(struct mg_store *store, struct mg_error *err)
     return status;
 }
 
+mg_status mg_hub_number_own(struct mg_store *store, struct mg_error *err)
+{
+    int64_t history;
+    mg_status status = mg_apply_begin(store, err);
+    if (status != MG_OK) return status;
+    status = mg_meta_int(&store->remote, "history", &history, 0, err);
+    if (status == MG_OK && history == 0) status = mg_fail(err, MG_FAILED, "the hub has never run");
+    if (status == MG_OK) store->history_running = (uint32_t)history; /* one maillaged at a time: it is that one's */
+    if (status == MG_OK) status = sequence_own(store, err);
+    if (status == MG_OK) return mg_apply_commit(store, err);
+    mg_apply_rollback(store);
+    return status;
+}
+
 /* --- hello --- */
 
 mg_status mg_hub_admit(struct mg_store *store, const uint8_t noise_public[MG_KEY_LEN], struct mg_peer *peer, struct mg_error *err)
@@ -752,7 +767,8 @@ mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struc
         return MG_OK;
     }
     list_histories(store, conn, met == cursor.history ? met : 0, histories, welcome);
-    return welcome->refill ? mg_meta_set_int(conn, "given_back", 1, err) : MG_OK;
+    if (welcome->refill) return mg_meta_set_int(conn, "given_back", 1, err); /* it holds what a snapshot would lack */
+    return mg_snapshot_due(store, peer, welcome->resume, hello->cursor.n == 0, &welcome->snapshot, err);
 }
 
 /* --- chunks --- */

@@ -24,6 +24,10 @@ struct mg_peer {
 /* Begins a new history: once, when maillaged starts. */
 mg_status mg_hub_start(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
 
+/* The hub's own commits, made by any process on its store, get their numbers. Its own transaction; any mg_store of the hub's
+ * directory will do while its maillaged runs. */
+mg_status mg_hub_number_own(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
+
 /* The enrolled node with this Noise key; MG_DENIED with the reason (unknown, revoked). Reads. */
 mg_status mg_hub_admit(struct mg_store *store, const uint8_t noise_public[MG_KEY_LEN], struct mg_peer *peer,
                        struct mg_error *err) MG_MUST_CHECK;

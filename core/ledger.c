@@ -41,6 +41,8 @@ static void stubs_drop(struct mg_conn *conn)
     conn->stubs = NULL;
 }
 
+void mg_stubs_forget(struct mg_conn *conn) { stubs_drop(conn); }
+
 static size_t slot_of(const struct mg_stub_map *map, int64_t ord)
 {
     uint64_t mixed = (uint64_t)ord * UINT64_C(0x9E3779B97F4A7C15);

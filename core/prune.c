@@ -277,7 +277,7 @@ static mg_status sweep(struct prune *p, struct mg_error *err)
 /* For `log`, which has to say that this is not the whole trail. */
 static mg_status remember(struct prune *p, struct mg_error *err)
 {
-    int64_t commits, until;
+    int64_t commits = 0, until = 0;
     mg_status status = mg_meta_int(p->conn, "pruned_commits", &commits, 0, err);
     if (status == MG_OK) status = mg_meta_int(p->conn, "pruned_until", &until, 0, err);
     if (status == MG_OK) status = mg_meta_set_int(p->conn, "pruned_commits", commits + p->told->commits, err);
@@ -376,7 +376,7 @@ mg_status mg_prune(struct mg_store *store, const struct mg_prune_options *option
 
 mg_status mg_prune_due(struct mg_store *store, int64_t now, bool *due, struct mg_error *err)
 {
-    int64_t safe, last;
+    int64_t safe = 0, last = 0;
     mg_status status = mg_meta_int(&store->user, "safe_n", &safe, 0, err);
     if (status == MG_OK) status = mg_meta_int(&store->user, "pruned_at", &last, 0, err);
     *due = status == MG_OK && !store->id.hub && safe > 0 && (last > now || now - last >= week_ms);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/engine.h"
+#include "core/snapshot/snapshot.h"
 
 enum { ITEM_BATCH = 0, ITEM_TRANSFER = 1, ITEM_EVICT = 2, ITEMS_MAX = 4096 };
 
@@ -45,6 +46,19 @@ static mg_status hub_lost_what_was_safe(uint64_t known, uint64_t cut, struct mg_
                    (unsigned long long)known, (unsigned long long)cut);
 }
 
+/* A snapshot that arrived whole before the link broke, or from elsewhere. One that is no good is dropped: the hub is asked
+ * again, and says what it thinks. */
+static mg_status take_staged(struct mg_store *store, struct mg_error *err)
+{
+    struct mg_snapshot_info info;
+    struct mg_error why;
+    uint32_t block;
+    bool applied;
+    mg_status status = mg_stage_have(store, &info, &block, err);
+    if (status != MG_OK || info.blocks == 0 || block != info.blocks) return status;
+    return mg_stage_apply(store, &info, &applied, &why, err);
+}
+
 mg_status mg_replica_hello(struct mg_store *store, struct mg_hello *hello, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
@@ -54,7 +68,8 @@ mg_status mg_replica_hello(struct mg_store *store, struct mg_hello *hello, struc
     memset(hello, 0, sizeof *hello);
     hello->schema_version = store->schema->version;
     hello->incarnation = store->id.incarnation;
-    mg_status status = self_author(store, conn, &author, err);
+    mg_status status = take_staged(store, err);
+    if (status == MG_OK) status = self_author(store, conn, &author, err);
     if (status == MG_OK) status = mg_cursor_get(conn, &cursor, err);
     if (status == MG_OK) status = mg_author_acked(conn, author, &hello->acked_seq, err);
     if (status == MG_OK) status = mg_author_last(conn, author, &hello->last_seq, err);
@@ -170,7 +185,7 @@ static mg_status rename_commit(struct mg_store *store, struct mg_conn *conn, uin
 }
 
 /* The old incarnation's chains end at BASE again. */
-static mg_status cut_chains(struct mg_conn *conn, uint32_t author, uint64_t base, struct mg_error *err)
+static mg_status cut_chains(struct mg_conn *conn, uint32_t author, struct mg_error *err)
 {
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_CHAIN_DROP);
     sqlite3_bind_int64(stmt, 1, author);
@@ -179,7 +194,7 @@ static mg_status cut_chains(struct mg_conn *conn, uint32_t author, uint64_t base
         stmt = mg_sql(conn, MG_SQL_CHAIN_BEFORE);
         sqlite3_bind_int64(stmt, 1, author);
         sqlite3_bind_int64(stmt, 2, s);
-        sqlite3_bind_int64(stmt, 3, (int64_t)base + 1);
+        sqlite3_bind_int64(stmt, 3, INT64_MAX); /* the later ones have other names now */
         if (mg_step(conn, stmt, &status, err) <= 0) continue;
         uint8_t hash[MG_HASH_LEN];
         uint64_t seq = (uint64_t)sqlite3_column_int64(stmt, 0);
@@ -213,7 +228,7 @@ mg_status mg_replica_fork(struct mg_store *store, uint64_t base, struct mg_error
     mg_buf_init(&bodies, 256 * 1024 * 1024);
     for (uint64_t seq = base + 1; status == MG_OK && seq <= last; seq++)
         status = rename_commit(store, conn, from, to, base, seq, seq - base, &bodies, err);
-    if (status == MG_OK) status = cut_chains(conn, from, base, err);
+    if (status == MG_OK) status = cut_chains(conn, from, err);
     for (size_t at = 0; status == MG_OK && at + 9 <= bodies.len;) {
         uint64_t len;
         memcpy(&len, bodies.data + at, sizeof len);
@@ -447,8 +462,9 @@ static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct
         if (batch.commits.error != NULL || commit.seq <= previous || commit.seq > batch.last_seq)
             return mg_fail(err, MG_BAD_BYTES, "a batch is damaged");
         previous = commit.seq;
-        whole &= commit.has_salt;
-        status = mg_commit_take(store, conn, author, &by, &batch, &commit, mg_receipt_refuses(&batch.receipt, commit.seq), err);
+        bool logged = true;
+        status = mg_commit_take(store, conn, author, &by, &batch, &commit, mg_receipt_refuses(&batch.receipt, commit.seq), &logged, err);
+        whole &= commit.has_salt && logged;
     }
     if (status == MG_OK) status = check_heads(store, conn, &batch, author, err);
     if (status == MG_OK)
@@ -471,10 +487,9 @@ static mg_status take_evictions(struct mg_store *store, struct mg_conn *conn, st
 
 /* Moves the cursor; where the hub has lost what we had read, that is remembered: commits made here
  * have seen it all the same. */
-static mg_status advance(struct mg_store *store, struct mg_conn *conn, const struct mg_position *to, struct mg_error *err)
+mg_status mg_cursor_advance(struct mg_conn *conn, const struct mg_position *to, struct mg_error *err)
 {
     struct mg_mark old, now = {0, to->n};
-    (void)store;
     mg_status status = mg_history_find(conn, to->history, &now.history, err);
     if (status == MG_OK) status = mg_cursor_get(conn, &old, err);
     if (status != MG_OK) return status;
@@ -509,7 +524,7 @@ mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct
     mg_buf_free(&room);
     if (status == MG_OK && !mg_mp_done(&in)) status = mg_fail(err, MG_BAD_BYTES, "a chunk is damaged");
     if (status == MG_OK) status = mg_choose_again(store, conn, err);
-    if (status == MG_OK) status = advance(store, conn, cursor, err);
+    if (status == MG_OK) status = mg_cursor_advance(conn, cursor, err);
     if (status == MG_OK) status = mg_repair(store, conn, err);
     return status;
 }
@@ -590,7 +605,7 @@ mg_status mg_replica_end(struct mg_store *store, const struct mg_end *end, struc
     mg_end_hash(store->id.node, end, hash);
     if (crypto_sign_verify_detached(end->signature, hash, sizeof hash, store->id.hub_sign) != 0)
         return mg_fail(err, MG_BAD_BYTES, "the hub's closing word carries a wrong signature");
-    mg_status status = advance(store, conn, &end->cursor, err);
+    mg_status status = mg_cursor_advance(conn, &end->cursor, err);
     if (status == MG_OK) status = keep_safe(conn, end, err);
     if (status == MG_OK) status = mg_repair(store, conn, err);
     if (status == MG_OK) status = mg_rules_owed(store, conn, err);

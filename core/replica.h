@@ -82,7 +82,7 @@ struct mg_outcome {
     struct mg_scope_digest digests[MG_SCOPES_MAX * 3];
 };
 
-/* Reads. */
+/* Takes a snapshot that is staged whole, which may need seconds; else it reads. */
 mg_status mg_replica_hello(struct mg_store *store, struct mg_hello *hello, struct mg_error *err) MG_MUST_CHECK;
 
 /* Takes the hub's answer: learns histories, moves the cursor back to RESUME where the hub was

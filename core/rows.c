@@ -612,6 +612,20 @@ mg_status mg_row_save_written(struct mg_store *store, struct mg_conn *conn, stru
     return save(store, conn, stored, true, err);
 }
 
+mg_status mg_row_place(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, bool *visible, struct mg_error *err)
+{
+    struct mg_row *row = &stored->row;
+    mg_assert(stored->rowid == 0 && !stored->in_dead);
+    stored->hash = hash_row(conn, row);
+    *visible = mg_row_visible(row, &conn->lineage);
+    mg_status status = place_data(store, conn, stored, *visible, err);
+    if (status == MG_OK) status = place_record(store, conn, stored, *visible, 0, err);
+    if (status == MG_OK && row->sibling_count > 0) status = save_siblings(conn, stored, err);
+    if (status == MG_OK && row->delete_count > 0) status = save_deletes(conn, stored, err);
+    count_in(conn, stored->scope, stored->hash, 1);
+    return status;
+}
+
 mg_status mg_row_recount(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, uint32_t to, struct mg_error *err)
 {
     count_in(conn, stored->scope, stored->hash, -1);

@@ -412,7 +412,7 @@ static mg_status is_written(struct mg_store *store, bool *written, struct mg_err
 
 static mg_status end(struct mg_store *store, mg_status how, const char *sentence, const struct mg_run_figures *figures, struct mg_error *err)
 {
-    bool written;
+    bool written = false;
     mg_status status = mg_replica_failed(store, how, sentence, err);
     if (status == MG_OK) status = is_written(store, &written, err);
     if (status != MG_OK || written || !store->run.begun) return status;

@@ -39,14 +39,33 @@
                    " salt, hash, body, history, n, hub_time FROM mg_commit"                                            \
                    " WHERE author = ?1 AND seq >= ?2 AND seq <= ?3 AND hash IS NOT NULL ORDER BY seq")                 \
     X(COMMIT_REDOT, "UPDATE mg_commit SET author = ?2, seq = ?3, base_incarnation = ?4, base_seq = ?5, hash = ?6 WHERE ord = ?1") \
-    X(CHAIN_BEFORE, "SELECT seq, hash FROM (SELECT seq, hash FROM mg_commit WHERE author = ?1 AND scope = ?2 AND seq < ?3" \
-                    " AND hash IS NOT NULL ORDER BY seq DESC LIMIT 1) UNION ALL SELECT seq, hash FROM mg_cut"           \
-                    " WHERE author = ?1 AND scope = ?2 AND seq < ?3 ORDER BY seq DESC LIMIT 1")                        \
+    X(CHAIN_BEFORE, "SELECT seq, hash FROM (SELECT * FROM (SELECT seq, hash FROM mg_commit WHERE author = ?1 AND scope = ?2 AND seq < ?3" \
+                    " AND hash IS NOT NULL ORDER BY seq DESC LIMIT 1) UNION ALL SELECT seq, hash FROM mg_cut"          \
+                    " WHERE author = ?1 AND scope = ?2 AND seq < ?3 UNION ALL SELECT seq, hash FROM mg_base"           \
+                    " WHERE author = ?1 AND scope = ?2 AND seq < ?3) ORDER BY seq DESC LIMIT 1")                       \
+    X(HAS_GAPS, "SELECT EXISTS (SELECT 1 FROM mg_cut WHERE author = ?1) OR EXISTS (SELECT 1 FROM mg_base WHERE author = ?1)") \
     X(CUT_AT, "SELECT hash FROM mg_cut WHERE author = ?1 AND seq = ?2")                                                \
     X(CUT_LAST, "SELECT max(seq) FROM mg_cut WHERE author = ?1")                                                       \
     X(CUT_LAST_IN, "SELECT max(seq) FROM mg_cut WHERE author = ?1 AND scope = ?2")                                     \
     X(CUT_ADD, "INSERT INTO mg_cut(author, scope, seq, hash) VALUES (?1, ?2, ?3, ?4)")                                 \
     X(CUTS_DROP, "DELETE FROM mg_cut WHERE author = ?1")                                                               \
+    X(BASE_REACH, "SELECT max(seq) FROM mg_base WHERE author = ?1 AND scope = ?2")                                     \
+    X(BASE_ADD, "INSERT OR REPLACE INTO mg_base(author, scope, seq, hash) VALUES (?1, ?2, ?3, ?4)")                    \
+    X(BASE_ENDS, "SELECT author, scope, max(seq) FROM mg_base GROUP BY author, scope")                                 \
+    X(BASE_CUT, "DELETE FROM mg_base WHERE author = ?1 AND scope = ?2 AND seq > ?3")                                   \
+    X(COMMIT_SCOPE, "SELECT scope FROM mg_commit WHERE ord = ?1")                                                      \
+    X(COMMIT_EARLIER, "UPDATE mg_commit SET hub_time = ?2 WHERE ord = ?1 AND hub_time > ?2")                           \
+    X(COMMITS_LOGGED, "SELECT ord, scope FROM mg_commit WHERE hash IS NOT NULL")                                       \
+    X(COMMITS_APPLIED, "SELECT ord, author, seq, scope FROM mg_commit WHERE hash IS NOT NULL AND flags = 0 ORDER BY ord") \
+    X(COMMIT_BODY, "SELECT salt IS NOT NULL, body FROM mg_commit WHERE ord = ?1")                                      \
+    X(COMMIT_SIZES, "SELECT scope, length(body) FROM mg_commit WHERE author = ?1 AND seq >= ?2 AND seq <= ?3 AND hash IS NOT NULL") \
+    X(CHAINS, "SELECT author, scope, seq, hash FROM mg_chain ORDER BY author, scope")                                  \
+    X(CHAIN_FORGET, "DELETE FROM mg_chain WHERE author = ?1 AND scope = ?2")                                           \
+    X(STAGE_LAST, "SELECT max(k) FROM mg_stage")                                                                       \
+    X(STAGE_GET, "SELECT data FROM mg_stage WHERE k = ?1")                                                             \
+    X(STAGE_PUT, "INSERT INTO mg_stage(k, data) VALUES (?1, ?2)")                                                      \
+    X(STAGE_DROP, "DELETE FROM mg_stage")                                                                              \
+    X(VERDICT_IDS, "SELECT id, ord FROM mg_verdict")                                                                   \
     X(AUTHOR_LAST, "SELECT max(seq) FROM mg_commit WHERE author = ?1 AND hash IS NOT NULL")                            \
     X(AUTHOR_STAMP, "SELECT hlc FROM mg_commit WHERE author = ?1 ORDER BY seq DESC LIMIT 1")                           \
     X(AUTHOR_ACKED, "SELECT max(seq) FROM mg_commit WHERE author = ?1 AND n IS NOT NULL AND hash IS NOT NULL")         \

@@ -4,6 +4,7 @@
  *   DIR/store.key      32 random bytes, mode 0600: the key of the database
  *   DIR/maillage.db    SQLite3 Multiple Ciphers, WAL, synchronous=FULL
  *   DIR/archive.db     a hub's: what archive.c moved there; same key
+ *   DIR/snapshots.db   a hub's: snapshots it keeps for its nodes; may be deleted at any time; same key
  *   DIR/sync.lock      held (flock) while one process runs a session
  *   DIR/daemon.lock    held (flock) by maillaged
  *

@@ -34,6 +34,11 @@ const char mg_engine_tables[] =
      * chain can be checked from there on. */
     "CREATE TABLE mg_cut(author INTEGER NOT NULL, scope INTEGER NOT NULL, seq INTEGER NOT NULL,"
     " hash BLOB NOT NULL, PRIMARY KEY(author, scope, seq)) STRICT, WITHOUT ROWID;"
+    /* Where a snapshot stands for the commits of a chain up to SEQ, which are not in this log. */
+    "CREATE TABLE mg_base(author INTEGER NOT NULL, scope INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " hash BLOB NOT NULL, PRIMARY KEY(author, scope, seq)) STRICT, WITHOUT ROWID;"
+    /* A snapshot on its way: its manifest as 0, then its blocks. */
+    "CREATE TABLE mg_stage(k INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;"
     /* What was signed together, with both signatures. complete: every commit of it came whole.
      * also: the numbers that the commits had in lost histories. live: on the hub, in the present lineage.
      * seeds: of its commits' salts (salts.h). */

@@ -102,8 +102,32 @@ static mg_status take_more(struct mg_store *store, struct mg_conn *conn, uint32_
     return status == MG_OK ? quarantine(store, conn, batch, commit, reason.text, err) : status;
 }
 
+/* A commit that is here already may be ahead of its chain, where a snapshot of a restored hub has set that back. */
+static mg_status reach(struct mg_conn *conn, uint32_t author, uint32_t scope, uint64_t seq, const uint8_t hash[MG_HASH_LEN],
+                       struct mg_error *err)
+{
+    uint64_t chain_seq;
+    uint8_t chain[MG_HASH_LEN];
+    mg_status status = mg_chain_head(conn, author, scope, &chain_seq, chain, err);
+    return status == MG_OK && chain_seq < seq ? mg_chain_set(conn, author, scope, seq, hash, err) : status;
+}
+
+/* Not in the log, and behind its chain's head: a snapshot holds what it did, and its batch says its new numbers. */
+static mg_status behind(struct mg_conn *conn, uint32_t author, uint32_t scope, uint64_t seq, bool *in_log, struct mg_error *err)
+{
+    mg_status status;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_BASE_REACH);
+    sqlite3_bind_int64(stmt, 1, author);
+    sqlite3_bind_int64(stmt, 2, scope);
+    uint64_t until = mg_step(conn, stmt, &status, err) > 0 ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
+    sqlite3_reset(stmt);
+    *in_log = false;
+    if (status != MG_OK || seq <= until) return status;
+    return mg_fail(err, MG_BAD_BYTES, "a commit comes before the one that it follows");
+}
+
 mg_status mg_commit_take(struct mg_store *store, struct mg_conn *conn, uint32_t author, const struct mg_registered *by,
-                         const struct mg_batch *batch, const struct mg_commit *commit, bool refused, struct mg_error *err)
+                         const struct mg_batch *batch, const struct mg_commit *commit, bool refused, bool *in_log, struct mg_error *err)
 {
     uint32_t scope;
     uint64_t chain_seq;
@@ -120,7 +144,7 @@ mg_status mg_commit_take(struct mg_store *store, struct mg_conn *conn, uint32_t 
         known_ord = sqlite3_column_int64(stmt, 0);
         sqlite3_reset(stmt);
         if (logged && redacted) return take_more(store, conn, author, batch, commit, known_ord, hash, err);
-        if (logged) return MG_OK; /* known; its number is the batch's business */
+        if (logged) return reach(conn, author, scope, commit->seq, hash, err); /* its number is the batch's business */
     }
     uint64_t cut = 0;
     if (status == MG_OK) status = mg_chain_cut(conn, author, scope, &cut, err);
@@ -128,7 +152,7 @@ mg_status mg_commit_take(struct mg_store *store, struct mg_conn *conn, uint32_t 
     if (status == MG_OK && commit->seq <= cut) return MG_OK;
     if (status == MG_OK) status = mg_chain_head(conn, author, scope, &chain_seq, previous, err);
     if (status != MG_OK) return status;
-    if (chain_seq >= commit->seq) return mg_fail(err, MG_BAD_BYTES, "a commit comes before the one that it follows");
+    if (chain_seq >= commit->seq) return behind(conn, author, scope, commit->seq, in_log, err);
     status = mg_commit_hash(batch->node, batch->incarnation, commit, previous, hash, err);
     if (status == MG_OK) status = mg_chain_set(conn, author, scope, commit->seq, hash, err);
     if (status == MG_OK) status = mg_apply_save(store, err);

@@ -227,7 +227,7 @@ struct proof {
     struct mg_verify_report *report;
 };
 
-/* Where this node has let go of commits, the hash of the last of them stands for them in their CHAIN. */
+/* Where this node has let go of commits, or a snapshot stands for them, the hash of the last of them stands for all in their CHAIN. */
 static mg_status take_up_chain(struct proof *p, uint32_t author, int64_t scope, int64_t seq, uint8_t chain[MG_HASH_LEN], struct mg_error *err)
 {
     mg_status status;
@@ -241,6 +241,16 @@ static mg_status take_up_chain(struct proof *p, uint32_t author, int64_t scope, 
     return MG_OK;
 }
 
+static mg_status has_gaps(struct mg_conn *conn, uint32_t author, bool *gaps, struct mg_error *err)
+{
+    mg_status status;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_HAS_GAPS);
+    sqlite3_bind_int64(stmt, 1, author);
+    *gaps = mg_step(conn, stmt, &status, err) > 0 && sqlite3_column_int(stmt, 0) != 0;
+    sqlite3_reset(stmt);
+    return status;
+}
+
 /* Every commit's hash again from its content and the commit before it in its chain. */
 static mg_status verify_author(struct proof *p, uint32_t author, struct mg_error *err)
 {
@@ -248,8 +258,8 @@ static mg_status verify_author(struct proof *p, uint32_t author, struct mg_error
     const struct mg_author *by = &conn->lineage.authors[author];
     uint8_t (*chain)[MG_HASH_LEN] = calloc(conn->scope_count, MG_HASH_LEN);
     mg_assert(chain != NULL);
-    uint64_t cut;
-    mg_status status = mg_author_cut(conn, author, &cut, err);
+    bool gaps;
+    mg_status status = has_gaps(conn, author, &gaps, err);
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_COMMIT_FULL);
     sqlite3_bind_int64(stmt, 1, author);
     sqlite3_bind_int64(stmt, 2, 0);
@@ -266,7 +276,7 @@ static mg_status verify_author(struct proof *p, uint32_t author, struct mg_error
             break;
         }
         status = mg_commit_row_read(conn, author, stmt, &commit, err);
-        if (status == MG_OK && cut > 0) status = take_up_chain(p, author, scope, (int64_t)stub.seq, chain[scope], err);
+        if (status == MG_OK && gaps) status = take_up_chain(p, author, scope, (int64_t)stub.seq, chain[scope], err);
         if (status != MG_OK) break;
         status = mg_commit_hash(by->node, by->incarnation, &commit, chain[scope], hash, err);
         if (status != MG_OK || memcmp(hash, sqlite3_column_blob(stmt, 11), MG_HASH_LEN) != 0) {

@@ -10,7 +10,6 @@
 #ifndef MG_PROTO_ENVELOPE_H
 #define MG_PROTO_ENVELOPE_H
 
-#include "proto/compress.h"
 #include "proto/messages.h"
 
 enum { MG_PART_ZSTD = 1, MG_PART_MORE = 2 };

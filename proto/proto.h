@@ -1,7 +1,7 @@
 /*
  * proto.h - the front door of proto/: the bytes on the wire.
  *
- * PROTOCOL.md says what they are; frame.h, noise.h, compress.h and envelope.h carry a
+ * PROTOCOL.md says what they are; frame.h, noise.h and envelope.h carry a
  * message, messages.h says which there are, limits.h how large anything may be. Other
  * folders include this and nothing else of proto/.
  */
@@ -9,7 +9,6 @@
 #define MG_PROTO_PROTO_H
 
 #include "proto/alert.h"
-#include "proto/compress.h"
 #include "proto/envelope.h"
 #include "proto/frame.h"
 #include "proto/limits.h"

@@ -65,7 +65,8 @@ folder daemon 'core/core.h proto/proto.h sync/sync.h'
 folder cli 'core/core.h proto/proto.h sync/sync.h daemon/daemon.h'
 outside 'core proto sync' 'uv\.h|uv/.*|jansson\.h' 'only daemon/ and cli/ touch the world'
 outside 'proto sync' 'sqlite3\.h|yaml\.h' 'the database and YAML are private to core/'
-outside 'sync' 'msgpack.*|zstd.*' 'the bytes are private to proto/'
+outside 'proto sync' 'zstd.*' 'compression is private to core/'
+outside 'sync' 'msgpack.*' 'the bytes are private to proto/'
 
 # What a function of bytes and time may ask of the C library, of libsodium (what draws no random
 # number) and of the compiler.

@@ -134,7 +134,7 @@ void world_open(struct world *w, uint64_t seed)
     snprintf(w->dir, sizeof w->dir, "%s/world-XXXXXX", build != NULL && strlen(build) < 140 ? build : ".");
     assert_non_null(mkdtemp(w->dir));
     w->now_ms = INT64_C(1600000000000);
-    w->chance = seed;
+    w->chance = w->dice = seed;
     struct world_node *hub = new_node(w, "hub");
     struct mg_birth birth;
     memset(&birth, 0, sizeof birth);
@@ -278,7 +278,7 @@ struct talk {
     struct mg_welcome welcome;
     struct mg_history histories[MG_HISTORIES_MAX];
     uint64_t pushed; /* the last own seq that the hub has */
-    bool push_only;
+    bool push_only, by_snapshot;
     struct mg_run_figures figures;
     struct mg_error *err;
 };
@@ -380,6 +380,36 @@ static mg_status pull(struct talk *t, uint64_t *position, struct mg_outcome *out
     }
 }
 
+/* What is staged already is not fetched again. */
+static mg_status pull_snapshot(struct talk *t, uint64_t *position)
+{
+    struct mg_snapshot_info staged, info;
+    struct mg_buf bytes;
+    struct mg_error why = {""};
+    uint32_t block;
+    bool applied;
+    mg_buf_init(&bytes, MG_BLOCK_MAX);
+    in_tx(t->node, mg_stage_have(t->node, &staged, &block, t->err));
+    mg_status status = mg_snapshot_offer(t->hub, t->peer.scopes, t->peer.scope_count, *position, staged.id, &info, &bytes, t->err);
+    if (status != MG_OK) return status;
+    if (memcmp(staged.id, info.id, sizeof info.id) != 0) {
+        in_tx(t->node, mg_stage_put(t->node, 0, mg_buf_bytes(&bytes), t->err));
+        block = 0;
+    }
+    while (block < info.blocks) {
+        mg_buf_clear(&bytes);
+        status = mg_snapshot_block(t->hub, info.id, ++block, &bytes, t->err);
+        if (status != MG_OK) return status;
+        assert_true(bytes.len <= MG_BLOCK_WIRE);
+        in_tx(t->node, mg_stage_put(t->node, block, mg_buf_bytes(&bytes), t->err));
+    }
+    in_tx(t->node, mg_stage_apply(t->node, &info, &applied, &why, t->err));
+    if (!applied && why.text[0] != '\0') fail_msg("%s: %s", t->peer.name, why.text);
+    if (applied) *position = info.at.n;
+    mg_buf_free(&bytes);
+    return MG_OK;
+}
+
 static mg_status talk(struct talk *t, struct mg_outcome *outcome)
 {
     bool forked;
@@ -388,6 +418,10 @@ static mg_status talk(struct talk *t, struct mg_outcome *outcome)
     if (status == MG_OK) status = push(t);
     uint64_t position = t->welcome.resume;
     if (status != MG_OK || t->push_only) return status;
+    bool chosen = t->by_snapshot || (int)(next(&t->w->dice) % 100) < t->w->snapshots;
+    bool news = world_standing(t->w, HUB).cursor.n > position; /* no session asks for a snapshot of nothing */
+    if (!t->welcome.refill && chosen && news) status = pull_snapshot(t, &position);
+    if (status != MG_OK) return status;
     for (int round = 0; round < ROUNDS; round++) {
         status = pull(t, &position, outcome);
         if (status != MG_OK || outcome->waiting == 0) break;
@@ -421,7 +455,7 @@ static mg_status reported_talk(struct talk *t, struct mg_outcome *outcome)
     return status != MG_OK ? status : kept;
 }
 
-static mg_status converse(struct world *w, int node, bool push_only, struct mg_outcome *outcome,
+static mg_status converse(struct world *w, int node, bool push_only, bool by_snapshot, struct mg_outcome *outcome,
                           struct mg_error *err)
 {
     static struct talk t;
@@ -430,6 +464,7 @@ static mg_status converse(struct world *w, int node, bool push_only, struct mg_o
     t.node = world_store(w, node);
     t.hub = world_store(w, HUB);
     t.push_only = push_only;
+    t.by_snapshot = by_snapshot;
     t.err = err;
     memset(outcome, 0, sizeof *outcome);
     w->now_ms += 1000;
@@ -438,7 +473,7 @@ static mg_status converse(struct world *w, int node, bool push_only, struct mg_o
 
 mg_status world_try_sync(struct world *w, int node, struct mg_outcome *outcome, struct mg_error *err)
 {
-    return converse(w, node, false, outcome, err);
+    return converse(w, node, false, false, outcome, err);
 }
 
 #define NUMBERS_OF_C                                                                                         \
@@ -538,11 +573,11 @@ static void tell_verdicts(struct world *w, int node)
     }
 }
 
-struct mg_outcome world_sync(struct world *w, int node)
+static struct mg_outcome sync_well(struct world *w, int node, bool by_snapshot)
 {
     struct mg_outcome outcome;
     struct mg_error err = {""};
-    mg_status status = converse(w, node, false, &outcome, &err);
+    mg_status status = converse(w, node, false, by_snapshot, &outcome, &err);
     if (status != MG_OK) fail_msg("%s cannot sync: %s (%d)", w->nodes[node].name, err.text, status);
     if (!outcome.digests_agree) {
         tell_difference(w, node);
@@ -551,11 +586,21 @@ struct mg_outcome world_sync(struct world *w, int node)
     return outcome;
 }
 
+struct mg_outcome world_sync(struct world *w, int node)
+{
+    return sync_well(w, node, false);
+}
+
+struct mg_outcome world_sync_by_snapshot(struct world *w, int node)
+{
+    return sync_well(w, node, true);
+}
+
 void world_push_only(struct world *w, int node)
 {
     struct mg_outcome outcome;
     struct mg_error err = {""};
-    mg_status status = converse(w, node, true, &outcome, &err);
+    mg_status status = converse(w, node, true, false, &outcome, &err);
     if (status != MG_OK) fail_msg("%s cannot push: %s (%d)", w->nodes[node].name, err.text, status);
 }
 

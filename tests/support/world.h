@@ -35,6 +35,8 @@ struct world {
     char dir[160];
     int64_t now_ms;
     uint64_t chance;
+    int snapshots; /* of a hundred conversations so many pull by a snapshot first; 0: none does */
+    uint64_t dice;
     struct world_node nodes[WORLD_NODES]; /* 0 is the hub */
     int count;
     int copies;
@@ -58,6 +60,8 @@ void world_tick(struct world *w, int64_t ms);
 struct mg_outcome world_sync(struct world *w, int node);
 /* The same, when it may be refused: the status of the first call that was, and its sentence. */
 mg_status world_try_sync(struct world *w, int node, struct mg_outcome *outcome, struct mg_error *err);
+/* The same, with a snapshot before the pull whatever the hub thinks. */
+struct mg_outcome world_sync_by_snapshot(struct world *w, int node);
 /* Everybody twice, so that what the last one brought reaches the first. */
 void world_sync_all(struct world *w);
 /* Stops before pulling, as a link that breaks does: commits pushed, no chunk taken. */

@@ -16,7 +16,7 @@
 #include <jansson.h>
 #include <zstd.h>
 
-#include "proto/compress.h"
+#include "core/compress.h"
 
 #ifndef MAILLAGE_SHARED_DIR
 #define MAILLAGE_SHARED_DIR "../shared"

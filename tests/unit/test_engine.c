@@ -1077,6 +1077,7 @@ static void wander(uint64_t seed, unsigned disasters)
     open_martigues(seed);
     assert_int_equal(world_join(w, "dora", MDFJ " " MSP), 4);
     world_publish(w, NULL);
+    w->snapshots = (int)(seed % 3) * 20;
     for (int i = 0; i < RANDOM_STEPS; i++) random_step(&x, &hub_copy, &node_copy, disasters);
     for (int i = 0; i < w->count; i++) w->nodes[i].skew_ms = 0;
     for (int i = 0; i < 2; i++)

@@ -5,7 +5,7 @@
  * there when the output is given whole. The header is ten lines of RFC 8878, so they
  * are written here, and what zstd says afterwards is compared with them.
  */
-#include "proto/compress.h"
+#include "core/compress.h"
 
 #include <zstd.h>
 

@@ -10,10 +10,11 @@
  * call. The same bytes, level and zstd version give the same frame; another version
  * may give another, so nothing that is hashed or signed is a compressed form.
  */
-#ifndef MG_PROTO_COMPRESS_H
-#define MG_PROTO_COMPRESS_H
+#ifndef MG_CORE_COMPRESS_H
+#define MG_CORE_COMPRESS_H
 
-#include "core/core.h"
+#include "core/buf.h"
+#include "core/status.h"
 
 enum { MG_ZSTD_WINDOW_LOG_MAX = 20 };
 
