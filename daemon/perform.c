@@ -28,6 +28,14 @@ static mg_status next(struct mg_store *store, const struct mg_store_request *req
                         request->in.next.max_bytes, &result->bytes, &result->out.next.end, err);
 }
 
+static mg_status stage(struct mg_store *store, const struct mg_store_request *request,
+                       struct mg_store_result *result, struct mg_error *err)
+{
+    mg_status status = mg_stage_put(store, request->in.stage.number, request->in.stage.bytes, err);
+    if (status != MG_OK) return status;
+    return mg_stage_have(store, &result->out.staged.info, &result->out.staged.block, err);
+}
+
 mg_status mg_perform(struct mg_store *store, const struct mg_store_request *request,
                      struct mg_store_result *result, struct mg_error *err)
 {
@@ -77,6 +85,17 @@ mg_status mg_perform(struct mg_store *store, const struct mg_store_request *requ
     case MG_STORE_ENROL:
         return mg_hub_enrol(store, request->in.enrol.id, request->in.enrol.noise_public,
                             request->in.enrol.sign_public, &result->out.enrol.birth, err);
+    case MG_STORE_STAGED:
+        return mg_stage_have(store, &result->out.staged.info, &result->out.staged.block, err);
+    case MG_STORE_STAGE:
+        return stage(store, request, result, err);
+    case MG_STORE_UNPACK:
+        return mg_stage_apply(store, &result->out.unpack.info, &result->out.unpack.applied, &result->out.unpack.why, err);
+    case MG_STORE_OFFER:
+        return mg_snapshot_offer(store, request->in.offer.peer->scopes, request->in.offer.peer->scope_count, request->in.offer.after,
+                                 request->in.offer.wanted, &result->out.offer.info, &result->bytes, err);
+    case MG_STORE_BLOCK:
+        return mg_snapshot_block(store, request->in.block.id, request->in.block.number, &result->bytes, err);
     case MG_STORE_NONE:
     default:
         mg_bug(__FILE__, __LINE__, "a request without an operation");

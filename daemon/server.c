@@ -4,7 +4,7 @@
  *   listener -> admission -> caller (link + session) -> writer -> caller
  *
  * The loop only moves bytes and does cryptography; the store belongs to the writer's
- * thread. How much a stranger can cost is bounded at each step: callers in all and by
+ * thread, and what may take seconds (snapshots) to a second one with a store of its own. How much a stranger can cost is bounded at each step: callers in all and by
  * address, ten seconds to prove a key, memory by session (sync.h), and a link that
  * takes nothing for a minute is broken off.
  *
@@ -46,6 +46,8 @@ struct server {
     uv_timer_t leave_timer;
     struct mg_link_room *room;
     struct mg_writer *writer;
+    struct mg_store *aside_store; /* snapshots are made and read beside the writer */
+    struct mg_writer *aside;
     struct caller *callers;
     int caller_count, turned_away, callers_max, callers_of_host_max;
     uint64_t minute_ms; /* when the present minute began */
@@ -86,7 +88,8 @@ static void on_store(struct mg_link *link, const struct mg_store_request *reques
     caller->job.request = request;
     caller->job.result = result;
     caller->job.done = on_stored;
-    mg_writer_submit(caller->server->writer, &caller->job);
+    struct server *server = caller->server;
+    mg_writer_submit(mg_store_op_is_aside(request->op) ? server->aside : server->writer, &caller->job);
 }
 
 static const char *word_for(const struct mg_close *close)
@@ -348,6 +351,7 @@ static void finish_if_empty(struct server *server)
     uv_close((uv_handle_t *)&server->interrupt, NULL);
     uv_close((uv_handle_t *)&server->leave_timer, NULL);
     if (server->writer != NULL) mg_writer_stop(server->writer);
+    if (server->aside != NULL) mg_writer_stop(server->aside);
 }
 
 /* --- the beginning --- */
@@ -386,7 +390,11 @@ static mg_status open_doors(struct server *server, const char *listen, struct mg
         mg_net_resolve(listen == NULL ? DEFAULT_LISTEN : listen, true, &address, err);
     if (status == MG_OK) status = begin_history(server->store, err);
     if (status == MG_OK)
-        status = mg_writer_start(&server->loop, server->store, &server->writer, err);
+        status = mg_writer_start(&server->loop, server->store, false, &server->writer, err);
+    if (status == MG_OK)
+        status = mg_store_open(mg_store_dir(server->store), mg_env_system(), &server->aside_store, err);
+    if (status == MG_OK)
+        status = mg_writer_start(&server->loop, server->aside_store, true, &server->aside, err);
     if (status == MG_OK)
         status = mg_net_listen(&server->listener, &address, BACKLOG, on_connection, text, err);
     if (status == MG_OK) mg_log_announce("listening on %s", text);
@@ -432,6 +440,7 @@ mg_status mg_serve_hub(struct mg_store *store, const struct mg_daemon_options *o
     };
     if (server.room == NULL) return mg_fail(err, MG_FAILED, "out of memory");
     mg_status status = run(&server, options->listen, err);
+    mg_store_close(server.aside_store);
     mg_workshop_free(&server.room->workshop);
     free(server.room);
     sodium_memzero(&server.identity, sizeof server.identity);

@@ -30,6 +30,7 @@ struct queue {
 
 struct mg_writer {
     struct mg_store *store;
+    bool aside;
     uv_thread_t thread;
     uv_async_t wake_loop;
     uv_mutex_t mutex; /* of what follows */
@@ -167,6 +168,13 @@ static void give_back(struct mg_writer *writer, struct mg_writer_job **jobs, siz
     uv_async_send(&writer->wake_loop);
 }
 
+/* Not in anybody's transaction, so a failure is its own. */
+static size_t run_aside(struct mg_store *store, struct mg_writer_job *job)
+{
+    job->status = mg_perform(store, job->request, job->result, &job->error);
+    return 1;
+}
+
 static void run_thread(void *context)
 {
     struct mg_writer *writer = context;
@@ -174,7 +182,7 @@ static void run_thread(void *context)
     size_t count;
     while ((count = take_group(writer, jobs)) > 0) {
         for (size_t done = 0, ran; done < count; done += ran) {
-            ran = run_group(writer->store, jobs + done, count - done);
+            ran = writer->aside ? run_aside(writer->store, jobs[done]) : run_group(writer->store, jobs + done, count - done);
             give_back(writer, jobs + done, ran);
         }
     }
@@ -199,6 +207,7 @@ static void on_done(uv_async_t *async)
 
 void mg_writer_submit(struct mg_writer *writer, struct mg_writer_job *job)
 {
+    mg_assert(writer->aside == mg_store_op_is_aside(job->request->op));
     job->status = MG_OK;
     job->error.text[0] = '\0';
     uv_mutex_lock(&writer->mutex);
@@ -208,12 +217,13 @@ void mg_writer_submit(struct mg_writer *writer, struct mg_writer_job *job)
     uv_mutex_unlock(&writer->mutex);
 }
 
-mg_status mg_writer_start(uv_loop_t *loop, struct mg_store *store, struct mg_writer **result,
+mg_status mg_writer_start(uv_loop_t *loop, struct mg_store *store, bool aside, struct mg_writer **result,
                           struct mg_error *err)
 {
     struct mg_writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL) return mg_fail(err, MG_FAILED, "out of memory");
     writer->store = store;
+    writer->aside = aside;
     queue_init(&writer->todo);
     queue_init(&writer->done);
     if (uv_async_init(loop, &writer->wake_loop, on_done) != 0) goto no_async;

@@ -25,8 +25,10 @@ struct mg_writer_job {
     struct mg_error error; /* when status is not MG_OK */
 };
 
-/* STORE is the writer's alone until mg_writer_stop. Gives *WRITER. */
-mg_status mg_writer_start(uv_loop_t *loop, struct mg_store *store, struct mg_writer **result,
+/* STORE is the writer's alone until mg_writer_stop. ASIDE: a second thread, with an mg_store of its own on the same directory,
+ * for the requests that are mg_store_op_is_aside: each has its own transactions, and the writer does not wait for it. Gives
+ * *WRITER. */
+mg_status mg_writer_start(uv_loop_t *loop, struct mg_store *store, bool aside, struct mg_writer **result,
                           struct mg_error *err) MG_MUST_CHECK;
 void mg_writer_submit(struct mg_writer *writer, struct mg_writer_job *job);
 

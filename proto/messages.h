@@ -31,7 +31,9 @@ enum { MG_FROM_NODE = 1, MG_FROM_HUB = 2, MG_FROM_EITHER = 3 };
     X(ENROLLED, enrolled, 12, 6, MG_FROM_HUB, 256 + MG_SCOPES_MAX * (MG_SCOPE_MAX + 2))            \
     X(LINEAGE, lineage, 13, 2, MG_FROM_NODE, 16 + 28 * MG_HISTORIES_MAX)                           \
     X(COMPARE, compare, 14, 3, MG_FROM_NODE, MG_SCOPE_MAX + 32)                                    \
-    X(VERDICTS, verdicts, 15, 3, MG_FROM_HUB, MG_VERDICTS_A_PAGE * MG_VERDICT_ENTRY_LEN + 16)
+    X(VERDICTS, verdicts, 15, 3, MG_FROM_HUB, MG_VERDICTS_A_PAGE * MG_VERDICT_ENTRY_LEN + 16)      \
+    X(SNAPSHOT, snapshot, 16, 3, MG_FROM_NODE, 32)                                                 \
+    X(BLOCK, block, 17, 3, MG_FROM_HUB, MG_BLOCK_MAX + 16)
 
 enum mg_message_type {
     MG_MSG_NONE = 0,
@@ -40,7 +42,7 @@ enum mg_message_type {
 #undef MG_X
 };
 
-enum { MG_MESSAGE_TYPES = 16 }; /* one more than the greatest number */
+enum { MG_MESSAGE_TYPES = 18 }; /* one more than the greatest number */
 
 /* [P 7] What ERROR may say: X(NAME, number, status of the session that receives it) */
 #define MG_ERRORS(X)                                                                               \
@@ -162,6 +164,18 @@ struct mg_msg_compare {
 struct mg_msg_verdicts {
     bool last;
     struct mg_bytes page; /* whole entries of MG_VERDICT_ENTRY_LEN, by id */
+};
+
+/* [P 5.16] */
+struct mg_msg_snapshot {
+    uint8_t id[MG_SNAPSHOT_ID_LEN]; /* zeros: nothing is staged */
+    uint64_t block;
+};
+
+/* [P 5.17] */
+struct mg_msg_block {
+    uint64_t number;       /* 0: the manifest */
+    struct mg_bytes bytes; /* empty only for number 0: the snapshot is being made, wait */
 };
 
 struct mg_message {

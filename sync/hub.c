@@ -50,6 +50,7 @@ static void heard_hello(struct mg_session *s, struct mg_bytes payload)
     }
     hub->hello = hello->state;
     hub->window = hello->window;
+    hub->small_budget = hello->chunk_units * MG_CHUNK_UNIT < MG_SNAPSHOT_BUDGET_LEAST / 4; /* [P 6.6] */
     mg_sizer_init(&hub->sizer, (size_t)hello->chunk_units * MG_CHUNK_UNIT, MG_CHUNK_RAW_MAX);
     mg_session_move(s, MG_STATE_HUB_ADMITTING);
     if (mg_session_ask(s, MG_STORE_ADMIT, false)) {
@@ -96,6 +97,12 @@ static void admitted(struct mg_session *s)
     greet(s, NULL);
 }
 
+/* All that was to be pushed has come. */
+static void serve(struct mg_session *s)
+{
+    mg_session_move(s, s->as.hub.snapshot ? MG_STATE_HUB_OFFERING : MG_STATE_HUB_SERVING);
+}
+
 static void greeted(struct mg_session *s)
 {
     struct mg_hub_side *hub = &s->as.hub;
@@ -108,6 +115,7 @@ static void greeted(struct mg_session *s)
     }
     struct mg_message message = {.type = MG_MSG_WELCOME};
     message.as.welcome = (struct mg_msg_welcome){.protocol = MG_PROTOCOL, .state = *welcome};
+    message.as.welcome.state.snapshot = hub->snapshot = welcome->snapshot && !hub->small_budget;
     mg_session_send(s, &message);
     if (s->state == MG_STATE_OVER) return;
 
@@ -121,7 +129,7 @@ static void greeted(struct mg_session *s)
     } else if (is_void || hub->hello.last_seq > hub->hello.acked_seq) {
         mg_session_move(s, MG_STATE_HUB_COLLECTING);
     } else {
-        mg_session_move(s, MG_STATE_HUB_SERVING);
+        serve(s);
     }
 }
 
@@ -153,7 +161,7 @@ static void collected(struct mg_session *s, bool last)
 {
     if (!last) return;
     s->as.hub.waiting = 0;
-    mg_session_move(s, MG_STATE_HUB_SERVING);
+    serve(s);
 }
 
 /* [P 6.3] The run that PUSH belongs to; false when the push needs no look at its batch. */
@@ -221,7 +229,7 @@ static void sequenced(struct mg_session *s)
     collected(s, s->heard.as.push.last);
 }
 
-/* ---- serving ---- */
+/* ---- the window: what is on its way, chunks by their ends and blocks by their numbers ---- */
 
 static bool has_room(const struct mg_hub_side *hub)
 {
@@ -229,6 +237,105 @@ static bool has_room(const struct mg_hub_side *hub)
     return hub->unacked_count < hub->window &&
            hub->unacked_bytes + hub->sizer.wire_max <= MG_WINDOW_CHUNK_BYTES;
 }
+
+static void note_sent(struct mg_hub_side *hub, uint64_t n, size_t wire)
+{
+    hub->unacked[hub->unacked_count].n = n;
+    hub->unacked[hub->unacked_count].wire = wire;
+    hub->unacked_count++;
+    hub->unacked_bytes += wire;
+}
+
+static void take_oldest(struct mg_hub_side *hub)
+{
+    hub->unacked_bytes -= hub->unacked[0].wire;
+    hub->unacked_count--;
+    memmove(hub->unacked, hub->unacked + 1, hub->unacked_count * sizeof hub->unacked[0]);
+}
+
+/* ---- offering ---- */
+
+static void send_block(struct mg_session *s, uint32_t number, struct mg_bytes bytes)
+{
+    struct mg_message message = {.type = MG_MSG_BLOCK};
+    struct mg_parcel parcel;
+    message.as.block.number = number;
+    message.as.block.bytes = bytes;
+    if (!mg_session_pack(s, &message, &parcel)) return;
+    size_t wire = mg_parcel_wire_size(&parcel);
+    mg_session_send_parcel(s, &parcel);
+    if (bytes.len > 0) note_sent(&s->as.hub, number, wire);
+}
+
+void mg_hub_say_wait(struct mg_session *s)
+{
+    send_block(s, 0, (struct mg_bytes){NULL, 0});
+}
+
+static void offered(struct mg_session *s)
+{
+    struct mg_hub_side *hub = &s->as.hub;
+    hub->offered = true;
+    hub->info = s->result.out.offer.info;
+    bool same = memcmp(hub->wanted, hub->info.id, sizeof hub->wanted) == 0 && hub->wanted_block <= hub->info.blocks;
+    hub->next_block = same ? hub->wanted_block + 1 : 1;
+    if (!same) send_block(s, 0, mg_buf_bytes(&s->result.bytes));
+}
+
+static void block_loaded(struct mg_session *s)
+{
+    struct mg_hub_side *hub = &s->as.hub;
+    send_block(s, hub->next_block, mg_buf_bytes(&s->result.bytes));
+    hub->next_block++;
+}
+
+/* [P 5.16] First what the node has; then that a block is durable there. */
+static void heard_snapshot(struct mg_session *s)
+{
+    struct mg_hub_side *hub = &s->as.hub;
+    const struct mg_msg_snapshot *staged = &s->heard.as.snapshot;
+    if (!hub->offered) {
+        memcpy(hub->wanted, staged->id, sizeof hub->wanted);
+        hub->wanted_block = (uint32_t)staged->block;
+        if (!mg_session_ask(s, MG_STORE_OFFER, false)) return;
+        s->request.in.offer.peer = &hub->peer;
+        s->request.in.offer.after = hub->position;
+        s->request.in.offer.wanted = hub->wanted;
+        return;
+    }
+    bool awaited = hub->unacked_count > 0 && hub->unacked[0].n == staged->block;
+    if (!awaited || memcmp(staged->id, hub->info.id, sizeof staged->id) != 0) {
+        mg_session_refuse(s, MG_BAD_BYTES, MG_ERROR_BAD_BYTES, "SNAPSHOT for no block that is on its way");
+        return;
+    }
+    take_oldest(hub);
+    s->close.figures.chunks++;
+}
+
+bool mg_hub_awaits_unpacking(const struct mg_session *s)
+{
+    const struct mg_hub_side *hub = &s->as.hub;
+    return s->state == MG_STATE_HUB_OFFERING && hub->offered && hub->unacked_count == 0 && hub->next_block > hub->info.blocks;
+}
+
+/* The node's rows are the snapshot's: chunks go on where it ends. */
+static void unpacked(struct mg_session *s)
+{
+    struct mg_hub_side *hub = &s->as.hub;
+    struct mg_position at = s->heard.as.ack.cursor;
+    if (!mg_hub_awaits_unpacking(s) || at.history != hub->info.at.history || at.n != hub->info.at.n) {
+        mg_session_refuse(s, MG_BAD_BYTES, MG_ERROR_BAD_BYTES, "ACK for no snapshot that the node can have");
+        return;
+    }
+    hub->snapshot = false;
+    hub->position = at.n;
+    hub->acked = at;
+    hub->ack_unsaved = true;
+    s->close.figures.cursor = at;
+    mg_session_move(s, MG_STATE_HUB_SERVING);
+}
+
+/* ---- serving ---- */
 
 static void say_end(struct mg_session *s)
 {
@@ -258,10 +365,7 @@ static void loaded(struct mg_session *s)
     if (!mg_sizer_fits(&hub->sizer, s->result.bytes.len, wire)) return; /* again, smaller */
     mg_session_send_parcel(s, &parcel);
     hub->position = position;
-    hub->unacked[hub->unacked_count].n = position;
-    hub->unacked[hub->unacked_count].wire = wire;
-    hub->unacked_count++;
-    hub->unacked_bytes += wire;
+    note_sent(hub, position, wire);
 }
 
 /* The node holds the oldest chunk that it had not acknowledged; false when CURSOR is not its end. */
@@ -269,9 +373,7 @@ static bool take_ack(struct mg_session *s, struct mg_position cursor)
 {
     struct mg_hub_side *hub = &s->as.hub;
     if (hub->unacked_count == 0 || hub->unacked[0].n != cursor.n) return false;
-    hub->unacked_bytes -= hub->unacked[0].wire;
-    hub->unacked_count--;
-    memmove(hub->unacked, hub->unacked + 1, hub->unacked_count * sizeof hub->unacked[0]);
+    take_oldest(hub);
     hub->acked = cursor;
     hub->ack_unsaved = true;
     s->close.figures.chunks++;
@@ -281,6 +383,10 @@ static bool take_ack(struct mg_session *s, struct mg_position cursor)
 
 static void heard_ack(struct mg_session *s)
 {
+    if (s->state == MG_STATE_HUB_OFFERING) {
+        unpacked(s);
+        return;
+    }
     if (take_ack(s, s->heard.as.ack.cursor)) return;
     mg_session_refuse(s, MG_BAD_BYTES, MG_ERROR_BAD_BYTES, "ACK for no chunk that is on its way");
 }
@@ -322,7 +428,7 @@ static void heard_bye(struct mg_session *s)
         hub->acked = bye->cursor;
         hub->ack_unsaved = true;
         s->close.figures.cursor = bye->cursor;
-    } else {
+    } else if (s->state != MG_STATE_HUB_OFFERING) {
         (void)take_ack(s, bye->cursor); /* [P 6.6] the chunk in hand, where there was one */
     }
     hub->reports = bye->reports; /* of the message in hand, which is the last */
@@ -366,6 +472,8 @@ void mg_hub_heard(struct mg_session *s)
         heard_ack(s);
     } else if (s->heard.type == MG_MSG_LINEAGE) {
         heard_lineage(s);
+    } else if (s->heard.type == MG_MSG_SNAPSHOT) {
+        heard_snapshot(s);
     } else if (s->heard.type == MG_MSG_COMPARE) {
         heard_compare(s);
     } else {
@@ -392,6 +500,12 @@ void mg_hub_stored(struct mg_session *s)
     case MG_STORE_VERDICTS:
         compared(s);
         return;
+    case MG_STORE_OFFER:
+        offered(s);
+        return;
+    case MG_STORE_BLOCK:
+        block_loaded(s);
+        return;
     case MG_STORE_INVITED:
         mg_enrol_hub_invited(s);
         return;
@@ -411,6 +525,9 @@ void mg_hub_stored(struct mg_session *s)
     case MG_STORE_COMPARE:
     case MG_STORE_REPORT:
     case MG_STORE_ACK:
+    case MG_STORE_STAGED:
+    case MG_STORE_STAGE:
+    case MG_STORE_UNPACK:
     default:
         mg_assert(false);
     }
@@ -420,6 +537,13 @@ void mg_hub_stored(struct mg_session *s)
 bool mg_hub_produce(struct mg_session *s)
 {
     struct mg_hub_side *hub = &s->as.hub;
+    bool offering = s->state == MG_STATE_HUB_OFFERING && hub->offered && hub->next_block <= hub->info.blocks;
+    if (offering && has_room(hub)) {
+        if (!mg_session_ask(s, MG_STORE_BLOCK, false)) return true;
+        s->request.in.block.id = hub->info.id;
+        s->request.in.block.number = hub->next_block;
+        return true;
+    }
     if (s->state != MG_STATE_HUB_SERVING || !has_room(hub)) return false;
     if (!mg_session_ask(s, MG_STORE_NEXT, false)) return true;
     s->request.in.next.peer = &hub->peer;

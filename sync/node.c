@@ -303,6 +303,7 @@ static void welcome_stored(struct mg_session *s)
     uint64_t from = s->result.out.welcome.push_from;
     bool forked = s->result.out.welcome.forked;
     bool is_void = node->traced || mg_pushes_are_void(&node->hello, &s->heard.as.welcome.state);
+    node->snapshot = s->heard.as.welcome.state.snapshot;
     mg_session_move(s, MG_STATE_NODE_PUSHING);
     if (!is_void && !forked && from >= node->hello.acked_seq) {
         if (node->pushed_to < from) node->pushed_to = from; /* the hub had them already */
@@ -403,6 +404,87 @@ static void chunk_stored(struct mg_session *s)
     mg_session_send(s, &message);
 }
 
+/* ---- a snapshot first ---- */
+
+/* What is staged: where the hub goes on, and, after each block, that it is durable. */
+static void say_staged(struct mg_session *s)
+{
+    const struct mg_node_side *node = &s->as.node;
+    struct mg_message message = {.type = MG_MSG_SNAPSHOT};
+    memcpy(message.as.snapshot.id, node->staged.id, sizeof message.as.snapshot.id);
+    message.as.snapshot.block = node->block;
+    mg_session_send(s, &message);
+}
+
+static bool block_fits(const struct mg_session *s)
+{
+    return fits_budget(s, MG_CHUNK_WIRE_MAX);
+}
+
+static void note_staged(struct mg_session *s)
+{
+    s->as.node.staged = s->result.out.staged.info;
+    s->as.node.block = s->result.out.staged.block;
+}
+
+static void staged_stored(struct mg_session *s)
+{
+    struct mg_node_side *node = &s->as.node;
+    note_staged(s);
+    if (!block_fits(s)) {
+        say_bye(s, false);
+        return;
+    }
+    node->chunks = 0;
+    node->serve_level = s->close.figures.round_trips;
+    say_staged(s);
+}
+
+static void heard_block(struct mg_session *s)
+{
+    const struct mg_msg_block *block = &s->heard.as.block;
+    if (block->bytes.len == 0) return; /* [P 5.17] it is being made */
+    answered_chunk(s);
+    if (!mg_session_ask(s, MG_STORE_STAGE, false)) return;
+    s->request.in.stage.number = (uint32_t)block->number;
+    s->request.in.stage.bytes = block->bytes;
+}
+
+static void stage_stored(struct mg_session *s)
+{
+    struct mg_node_side *node = &s->as.node;
+    note_staged(s);
+    s->close.figures.chunks++;
+    node->ack_level[node->chunks % node->window] = s->close.figures.round_trips;
+    node->chunks++;
+    bool all = node->block == node->staged.blocks;
+    if (!all && !block_fits(s)) {
+        say_bye(s, false); /* [P 6.6] */
+        return;
+    }
+    say_staged(s);
+    if (all) (void)mg_session_ask(s, MG_STORE_UNPACK, false);
+}
+
+static void unpack_stored(struct mg_session *s)
+{
+    struct mg_node_side *node = &s->as.node;
+    struct mg_figures *figures = &s->close.figures;
+    if (!s->result.out.unpack.applied) {
+        mg_session_refuse(s, MG_BAD_BYTES, MG_ERROR_BAD_BYTES, "%s", s->result.out.unpack.why.text);
+        return;
+    }
+    node->snapshot = false;
+    figures->cursor = s->result.out.unpack.info.at;
+    figures->pulled += s->result.out.unpack.info.commits;
+    node->chunks = 0;
+    node->serve_level = figures->round_trips;
+    struct mg_message message = {.type = MG_MSG_ACK};
+    message.as.ack.cursor = figures->cursor;
+    mg_session_move(s, MG_STATE_NODE_PULLING);
+    mg_session_send(s, &message);
+}
+
 /* ---- comparing ---- */
 
 static void ask_verdicts(struct mg_session *s)
@@ -491,6 +573,8 @@ void mg_node_heard(struct mg_session *s)
     } else if (s->heard.type == MG_MSG_CHUNK) {
         answered_chunk(s);
         if (mg_session_ask(s, MG_STORE_CHUNK, false)) s->request.in.chunk.chunk = s->heard.as.chunk.chunk;
+    } else if (s->heard.type == MG_MSG_BLOCK) {
+        heard_block(s);
     } else if (s->heard.type == MG_MSG_VERDICTS) {
         heard_verdicts(s);
     } else {
@@ -544,6 +628,17 @@ void mg_node_stored(struct mg_session *s)
     case MG_STORE_REPORT:
         report_stored(s);
         return;
+    case MG_STORE_STAGED:
+        staged_stored(s);
+        return;
+    case MG_STORE_STAGE:
+        stage_stored(s);
+        return;
+    case MG_STORE_UNPACK:
+        unpack_stored(s);
+        return;
+    case MG_STORE_OFFER:
+    case MG_STORE_BLOCK:
     case MG_STORE_NONE:
     case MG_STORE_ADMIT:
     case MG_STORE_GREET:
@@ -564,8 +659,9 @@ void mg_node_settle(struct mg_session *s)
 {
     const struct mg_node_side *node = &s->as.node;
     bool owes = node->pushing || node->note_count > 0;
-    if (s->state != MG_STATE_NODE_PUSHING || owes || !node->said_last) return;
-    mg_session_move(s, MG_STATE_NODE_PULLING);
+    if (s->state != MG_STATE_NODE_PUSHING || owes || !node->said_last || node->leaving) return;
+    mg_session_move(s, node->snapshot ? MG_STATE_NODE_STAGING : MG_STATE_NODE_PULLING);
+    if (node->snapshot) (void)mg_session_ask(s, MG_STORE_STAGED, false);
 }
 
 bool mg_node_produce(struct mg_session *s)

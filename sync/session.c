@@ -40,10 +40,10 @@ void mg_workshop_free(struct mg_workshop *workshop)
 
 static const struct {
     const char *name;
-    bool writes;
+    bool writes, aside;
 } ops[] = {
-    [MG_STORE_NONE] = {"NONE", false},
-#define MG_X(NAME, writes) [MG_STORE_##NAME] = {#NAME, (writes)},
+    [MG_STORE_NONE] = {"NONE", false, false},
+#define MG_X(NAME, writes, aside) [MG_STORE_##NAME] = {#NAME, (writes), (aside)},
     MG_STORE_OPS(MG_X)
 #undef MG_X
 };
@@ -51,6 +51,11 @@ static const struct {
 bool mg_store_op_writes(enum mg_store_op op)
 {
     return ops[op].writes;
+}
+
+bool mg_store_op_is_aside(enum mg_store_op op)
+{
+    return ops[op].aside;
 }
 
 const char *mg_store_op_name(enum mg_store_op op)
@@ -194,11 +199,13 @@ static void handle_frame(struct mg_session *s, struct mg_bytes frame)
         return;
     case MG_STATE_NODE_GREETING:
     case MG_STATE_NODE_PUSHING:
+    case MG_STATE_NODE_STAGING:
     case MG_STATE_NODE_PULLING:
     case MG_STATE_NODE_COMPARING:
     case MG_STATE_HUB_ADMITTING:
     case MG_STATE_HUB_TRACING:
     case MG_STATE_HUB_COLLECTING:
+    case MG_STATE_HUB_OFFERING:
     case MG_STATE_HUB_SERVING:
     case MG_STATE_HUB_ENDED:
     case MG_STATE_HUB_ENROLLING:
@@ -249,6 +256,7 @@ static bool step(struct mg_session *s)
     if (waiting_out(s) >= MG_SESSION_OUT_SOFT && !s->lost) return false;
     struct mg_bytes frame;
     if (s->role == MG_ROLE_NODE) mg_node_settle(s);
+    if (s->store != MG_STORE_IDLE) return false;
     if (!leaves_now(s) && mg_frame_next(&s->frames, &frame)) {
         handle_frame(s, frame);
         return true;
@@ -361,7 +369,15 @@ static bool in_handshake(const struct mg_session *s)
 static int64_t peer_deadline(const struct mg_session *s)
 {
     if (s->store != MG_STORE_IDLE) return INT64_MAX;
+    if (s->role == MG_ROLE_HUB && mg_hub_awaits_unpacking(s)) return s->heard_at + MG_SESSION_UNPACK_MS;
     return in_handshake(s) ? s->started + MG_SESSION_HANDSHAKE_MS : s->heard_at + MG_SESSION_IDLE_MS;
+}
+
+/* When the hub says that it is still making what the node waits for. */
+static int64_t still_deadline(const struct mg_session *s)
+{
+    if (s->state != MG_STATE_HUB_OFFERING || s->store == MG_STORE_IDLE) return INT64_MAX;
+    return (s->heard_at > s->still_at ? s->heard_at : s->still_at) + MG_SESSION_STILL_MS;
 }
 
 static int64_t budget_deadline(const struct mg_session *s)
@@ -373,14 +389,19 @@ static int64_t budget_deadline(const struct mg_session *s)
 int64_t mg_session_deadline(const struct mg_session *s)
 {
     if (s->state == MG_STATE_OVER) return INT64_MAX;
-    int64_t peer = peer_deadline(s), budget = budget_deadline(s);
-    return peer < budget ? peer : budget;
+    int64_t first = peer_deadline(s), budget = budget_deadline(s), still = still_deadline(s);
+    if (budget < first) first = budget;
+    return still < first ? still : first;
 }
 
 void mg_session_tick(struct mg_session *s, int64_t now_ms)
 {
     if (s->state == MG_STATE_OVER) return;
     if (now_ms >= budget_deadline(s)) s->as.node.leaving = true;
+    if (now_ms >= still_deadline(s)) {
+        s->still_at = now_ms;
+        mg_hub_say_wait(s);
+    }
     if (now_ms >= peer_deadline(s)) {
         mg_session_finish(s, MG_UNREACHABLE, "no answer for %d seconds; what was acknowledged stays, "
                                              "call again",

@@ -22,14 +22,16 @@
 #define MG_STATES(X)                                                                               \
     X(NODE_CALLING, MG_TO(NODE_GREETING), 0)                                                       \
     X(NODE_GREETING, MG_TO(NODE_PUSHING), MG_HEARS(WELCOME))                                       \
-    X(NODE_PUSHING, MG_TO(NODE_PULLING), MG_HEARS(RECEIPT) | MG_HEARS(FORK))                       \
+    X(NODE_PUSHING, MG_TO(NODE_STAGING) | MG_TO(NODE_PULLING), MG_HEARS(RECEIPT) | MG_HEARS(FORK)) \
+    X(NODE_STAGING, MG_TO(NODE_PULLING), MG_HEARS(BLOCK))                                          \
     X(NODE_PULLING, MG_TO(NODE_PUSHING) | MG_TO(NODE_COMPARING), MG_HEARS(CHUNK) | MG_HEARS(END))  \
     X(NODE_COMPARING, 0, MG_HEARS(VERDICTS))                                                       \
     X(HUB_WAITING, MG_TO(HUB_PROVING), 0)                                                          \
     X(HUB_PROVING, MG_TO(HUB_ADMITTING) | MG_TO(HUB_ENROLLING), 0)                                 \
-    X(HUB_ADMITTING, MG_TO(HUB_TRACING) | MG_TO(HUB_COLLECTING) | MG_TO(HUB_SERVING), 0)           \
+    X(HUB_ADMITTING, MG_TO(HUB_TRACING) | MG_TO(HUB_COLLECTING) | MG_TO(HUB_OFFERING) | MG_TO(HUB_SERVING), 0) \
     X(HUB_TRACING, MG_TO(HUB_ADMITTING), MG_HEARS(PUSH) | MG_HEARS(LINEAGE) | MG_HEARS(BYE))       \
-    X(HUB_COLLECTING, MG_TO(HUB_SERVING), MG_HEARS(PUSH) | MG_HEARS(BYE))                          \
+    X(HUB_COLLECTING, MG_TO(HUB_OFFERING) | MG_TO(HUB_SERVING), MG_HEARS(PUSH) | MG_HEARS(BYE))    \
+    X(HUB_OFFERING, MG_TO(HUB_SERVING), MG_HEARS(SNAPSHOT) | MG_HEARS(ACK) | MG_HEARS(BYE))        \
     X(HUB_SERVING, MG_TO(HUB_ENDED), MG_HEARS(ACK) | MG_HEARS(BYE))                                \
     X(HUB_ENDED, MG_TO(HUB_COLLECTING),                                                            \
       MG_HEARS(ACK) | MG_HEARS(PUSH) | MG_HEARS(COMPARE) | MG_HEARS(BYE))                          \
@@ -77,6 +79,11 @@ struct mg_node_side {
     uint64_t receipted; /* commits of the receipt that is being stored */
     bool traced;        /* LINEAGE was sent */
 
+    /* A snapshot first. */
+    bool snapshot; /* WELCOME said so, and it is not unpacked yet */
+    struct mg_snapshot_info staged;
+    uint32_t block; /* 1 to this are staged */
+
     /* Pulling. */
     unsigned rounds;
     uint64_t chunks; /* of this round */
@@ -104,6 +111,14 @@ struct mg_hub_side {
     uint64_t fork_base;
     unsigned void_pushes;
     bool refill_asked, traced;
+
+    /* Offering: blocks take places in the window of chunks, by their numbers. */
+    bool snapshot, offered;
+    uint8_t wanted[MG_SNAPSHOT_ID_LEN];
+    uint32_t wanted_block;
+    struct mg_snapshot_info info;
+    uint32_t next_block;
+    bool small_budget; /* the node's budget lets no block through */
 
     /* Serving. */
     uint64_t position;
@@ -158,6 +173,7 @@ struct mg_session {
 
     /* Time. */
     int64_t started, heard_at;
+    int64_t still_at; /* hub: when it last said that it is still making a snapshot */
 
     /* The end. */
     bool lost, closed;
@@ -215,6 +231,8 @@ void mg_hub_handshake(struct mg_session *s, struct mg_bytes frame);
 void mg_hub_heard(struct mg_session *s);
 void mg_hub_stored(struct mg_session *s);
 bool mg_hub_produce(struct mg_session *s);
+bool mg_hub_awaits_unpacking(const struct mg_session *s); /* every block is acknowledged */
+void mg_hub_say_wait(struct mg_session *s); /* while the store makes a snapshot */
 bool mg_hub_last_word(struct mg_session *s); /* when over: something is still to be stored */
 
 void mg_enrol_start(struct mg_session *s);

@@ -41,6 +41,7 @@ static void check_node(const struct mg_session *s)
     if (s->state == MG_STATE_NODE_PULLING) {
         mg_assert(node->note_count == 0 && !node->pushing && node->said_last);
     }
+    if (s->state == MG_STATE_NODE_STAGING) mg_assert(node->snapshot && node->note_count == 0 && !node->pushing);
     if (s->state == MG_STATE_NODE_CALLING) mg_assert(node->note_count == 0 && !node->pushing);
 }
 
@@ -49,6 +50,7 @@ static void check_hub(const struct mg_session *s)
     const struct mg_hub_side *hub = &s->as.hub;
     mg_assert(hub->unacked_count <= MG_WINDOW_CHUNKS && hub->run < MG_RUNS_MAX);
     mg_assert((hub->unacked_count == 0) == (hub->unacked_bytes == 0));
+    mg_assert(s->state != MG_STATE_HUB_OFFERING || hub->snapshot);
     mg_assert(!hub->ack_unsaved || hub->admitted);
     bool conversing = s->state >= MG_STATE_HUB_TRACING && s->state <= MG_STATE_HUB_ENDED;
     if (conversing) mg_assert(hub->admitted && hub->window >= 1 && hub->window <= MG_WINDOW_CHUNKS);

@@ -44,6 +44,8 @@
 enum {
     MG_SESSION_HANDSHAKE_MS = 10 * 1000, /* [P 6.7] until the peer has proved who it is */
     MG_SESSION_IDLE_MS = 60 * 1000,      /* [P 6.7] without a byte from the peer */
+    MG_SESSION_UNPACK_MS = 600 * 1000,   /* [P 6.7] the same, while the node unpacks a snapshot */
+    MG_SESSION_STILL_MS = 20 * 1000,     /* [P 6.7] how often the hub says that it is making one */
     MG_SESSION_LEAST_BUDGET = 4096,      /* [P 6.6] below, a session may not get anything done */
     MG_SESSION_OUT_SOFT = 64 * 1024,     /* bytes to be sent above which nothing new is begun */
 };
@@ -63,36 +65,43 @@ void mg_workshop_free(struct mg_workshop *workshop);
 
 /* --- STORE: one tag an operation of replica.h and hub.h --- */
 
-/* X(NAME, writes: the result counts only once the transaction is committed) */
+/* X(NAME, writes: the result counts only once the transaction is committed; aside: outside any transaction, and not on the
+ * thread that writes, because it may take seconds) */
 #define MG_STORE_OPS(X)                                                                            \
-    X(HELLO, true)    /* mg_replica_hello */                                                       \
-    X(WELCOME, true)  /* mg_replica_welcome */                                                     \
-    X(LINEAGE, false) /* mg_replica_lineage */                                                     \
-    X(BATCH, false)   /* mg_replica_batch */                                                       \
-    X(REFILL, false)  /* mg_replica_refill */                                                      \
-    X(RECEIPT, true)  /* mg_replica_receipt */                                                     \
-    X(FORK, true)     /* mg_replica_fork */                                                        \
-    X(CHUNK, true)    /* mg_replica_chunk */                                                       \
-    X(END, true)      /* mg_replica_end */                                                         \
-    X(COMPARE, true)  /* mg_replica_compare */                                                     \
-    X(REPORT, true)   /* mg_runs_write */                                                          \
-    X(ADMIT, false)   /* mg_hub_admit */                                                           \
-    X(GREET, true)    /* mg_hub_hello */                                                           \
-    X(SEQUENCE, true) /* mg_hub_sequence */                                                        \
-    X(NEXT, true)     /* mg_hub_chunk; it also numbers the hub's own commits */                    \
-    X(VERDICTS, false) /* mg_hub_verdicts */                                                       \
-    X(ACK, true)      /* mg_hub_ack */                                                             \
-    X(INVITED, false) /* mg_hub_invited */                                                         \
-    X(ENROL, true)    /* mg_hub_enrol */
+    X(HELLO, true, false)    /* mg_replica_hello */                                                       \
+    X(WELCOME, true, false)  /* mg_replica_welcome */                                                     \
+    X(LINEAGE, false, false) /* mg_replica_lineage */                                                     \
+    X(BATCH, false, false)   /* mg_replica_batch */                                                       \
+    X(REFILL, false, false)  /* mg_replica_refill */                                                      \
+    X(RECEIPT, true, false)  /* mg_replica_receipt */                                                     \
+    X(FORK, true, false)     /* mg_replica_fork */                                                        \
+    X(CHUNK, true, false)    /* mg_replica_chunk */                                                       \
+    X(END, true, false)      /* mg_replica_end */                                                         \
+    X(COMPARE, true, false)  /* mg_replica_compare */                                                     \
+    X(REPORT, true, false)   /* mg_runs_write */                                                          \
+    X(ADMIT, false, false)   /* mg_hub_admit */                                                           \
+    X(GREET, true, false)    /* mg_hub_hello */                                                           \
+    X(SEQUENCE, true, false) /* mg_hub_sequence */                                                        \
+    X(NEXT, true, false)     /* mg_hub_chunk; it also numbers the hub's own commits */                    \
+    X(VERDICTS, false, false) /* mg_hub_verdicts */                                                       \
+    X(ACK, true, false)      /* mg_hub_ack */                                                             \
+    X(INVITED, false, false) /* mg_hub_invited */                                                         \
+    X(ENROL, true, false)    /* mg_hub_enrol */                                                    \
+    X(STAGED, false, false)  /* mg_stage_have */                                                   \
+    X(STAGE, true, false)    /* mg_stage_put, mg_stage_have */                                     \
+    X(UNPACK, true, false)   /* mg_stage_apply */                                                  \
+    X(OFFER, false, true)    /* mg_snapshot_offer */                                               \
+    X(BLOCK, false, true)    /* mg_snapshot_block */
 
 enum mg_store_op {
     MG_STORE_NONE,
-#define MG_X(NAME, writes) MG_STORE_##NAME,
+#define MG_X(NAME, writes, aside) MG_STORE_##NAME,
     MG_STORE_OPS(MG_X)
 #undef MG_X
 };
 
 bool mg_store_op_writes(enum mg_store_op op);
+bool mg_store_op_is_aside(enum mg_store_op op);
 const char *mg_store_op_name(enum mg_store_op op);
 
 /* What is borrowed here is the session's and lasts until mg_session_done. */
@@ -119,6 +128,9 @@ struct mg_store_request {
         struct { const struct mg_peer *peer; uint64_t position; size_t max_bytes; } next;
         struct { struct mg_run_figures figures; size_t room; } report;
         struct { const struct mg_peer *peer; struct mg_farewell said; } ack;
+        struct { uint32_t number; struct mg_bytes bytes; } stage;
+        struct { const struct mg_peer *peer; uint64_t after; const uint8_t *wanted; } offer;
+        struct { const uint8_t *id; uint32_t number; } block;
         struct { uint8_t id[MG_INVITE_ID_LEN]; } invited;
         struct {
             uint8_t id[MG_INVITE_ID_LEN];
@@ -131,7 +143,7 @@ struct mg_store_request {
 /* Zeros and empty when the request is given. WHY may be filled when the status is MG_DENIED: the
  * peer is then told more exactly; MG_ERROR_NONE is always right. */
 struct mg_store_result {
-    struct mg_buf bytes;          /* BATCH, REFILL: a batch; SEQUENCE: a receipt; NEXT: a chunk; VERDICTS: a page; REPORT: reports */
+    struct mg_buf bytes;          /* BATCH, REFILL: a batch; SEQUENCE: a receipt; NEXT: a chunk; VERDICTS: a page; REPORT: reports; OFFER: a manifest; BLOCK: a block */
     struct mg_history *histories; /* LINEAGE, GREET: room for MG_HISTORIES_MAX */
     enum mg_error_code why;       /* ADMIT, GREET, INVITED, ENROL */
     union {
@@ -144,6 +156,9 @@ struct mg_store_result {
         struct { struct mg_outcome outcome; } end;
         struct mg_compared compare;
         struct { bool last; } verdicts;
+        struct { struct mg_snapshot_info info; uint32_t block; } staged; /* STAGED, STAGE */
+        struct { struct mg_snapshot_info info; bool applied; struct mg_error why; } unpack;
+        struct { struct mg_snapshot_info info; } offer;
         struct { struct mg_peer peer; } admit;
         struct { struct mg_peer peer; struct mg_welcome welcome; } greet;
         struct { uint64_t fork_base; } sequence;
@@ -158,7 +173,7 @@ struct mg_store_result {
 struct mg_figures {
     uint64_t pushed; /* own commits that got a receipt in this session */
     uint64_t pulled; /* commits received and applied */
-    uint64_t chunks; /* chunks applied (node) or acknowledged (hub) */
+    uint64_t chunks; /* chunks and blocks stored (node) or acknowledged (hub) */
     uint64_t bytes_sent, bytes_received; /* on the wire, everything of ours counted */
     uint64_t round_trips; /* the longest chain of "had to wait for the peer's answer" */
     uint64_t waiting;     /* own commits without a receipt, as far as known */

@@ -52,6 +52,9 @@ struct fake_node {
     bool stuck; /* chunks do not move its cursor */
     mg_status fail_op_status;
     enum mg_store_op fail_op;
+    struct { uint64_t id, n; uint32_t blocks, block; } staged; /* of a snapshot */
+    bool snapshot_is_bad; /* it does not give the digests that were signed, once */
+    unsigned snapshots;   /* unpacked */
     uint64_t waiting_stuck; /* waits for ever, as what the hub refuses does */
     size_t report_len;      /* of what it has to tell about its runs */
     unsigned reports;
@@ -90,6 +93,11 @@ struct fake_hub {
     struct mg_identity identity;
     mg_status fail_op_status;
     enum mg_store_op fail_op;
+    uint64_t snapshot_below; /* a cursor below this begins with one */
+    struct { uint64_t id, n; uint32_t blocks; } shelf; /* id 0: nothing is kept */
+    uint32_t snapshot_blocks;
+    size_t block_size;
+    unsigned snapshots_made, blocks_loaded;
     bool endless;     /* new numbers appear for ever */
     void (*sign)(struct mg_end *end); /* NULL: a signature that is none */
     bool hides_forks; /* WELCOME knows no more than the node: the fork is found in a push */
@@ -203,6 +211,51 @@ static mg_status node_chunk(struct fake_node *node, struct mg_bytes chunk, struc
     return MG_OK;
 }
 
+static void node_info(const struct fake_node *node, struct mg_snapshot_info *info)
+{
+    memset(info, 0, sizeof *info);
+    memcpy(info->id, &node->staged.id, sizeof node->staged.id);
+    info->at = (struct mg_position){.history = node->staged.id == 0 ? 0 : 0x3c3c3c3c3c3c3c3c, .n = node->staged.n};
+    info->blocks = node->staged.blocks;
+    info->commits = node->staged.n;
+}
+
+static mg_status node_stage(struct fake_node *node, const struct mg_store_request *request, struct mg_store_result *result, struct mg_error *err)
+{
+    struct mg_bytes bytes = request->in.stage.bytes;
+    uint32_t number = request->in.stage.number;
+    if (number == 0) {
+        memset(&node->staged, 0, sizeof node->staged);
+        node->staged.id = fake_get_u64(bytes, 0);
+        node->staged.n = fake_get_u64(bytes, 1);
+        node->staged.blocks = (uint32_t)fake_get_u64(bytes, 2);
+    } else {
+        if (number != node->staged.block + 1) return mg_fail(err, MG_BAD_BYTES, "a block out of turn");
+        assert_int_equal(fake_get_u64(bytes, 0), node->staged.id);
+        assert_int_equal(fake_get_u64(bytes, 1), number);
+        node->staged.block = number;
+    }
+    node_info(node, &result->out.staged.info);
+    result->out.staged.block = node->staged.block;
+    return MG_OK;
+}
+
+/* All of it is there: the node holds what it holds. */
+static bool node_unpack(struct fake_node *node)
+{
+    bool good = !node->snapshot_is_bad;
+    assert_true(node->staged.id != 0 && node->staged.block == node->staged.blocks);
+    if (good) {
+        assert_true(node->staged.n > node->held);
+        node->held = node->staged.n;
+        node->cursor = (struct mg_position){.history = 0x3c3c3c3c3c3c3c3c, .n = node->staged.n};
+        node->snapshots++;
+    }
+    node->snapshot_is_bad = false;
+    memset(&node->staged, 0, sizeof node->staged);
+    return good;
+}
+
 static mg_status node_end(struct fake_node *node, const struct mg_end *end, struct mg_store_result *result)
 {
     struct mg_outcome *outcome = &result->out.end.outcome;
@@ -227,6 +280,7 @@ static mg_status node_perform(struct fake_node *node, const struct mg_store_requ
     switch ((int)request->op) {
     case MG_STORE_HELLO: {
         struct mg_hello *hello = &result->out.hello;
+        if (node->staged.id != 0 && node->staged.block == node->staged.blocks) (void)node_unpack(node);
         hello->schema_version = 3;
         hello->incarnation = node->incarnation;
         hello->cursor = node->cursor;
@@ -282,6 +336,17 @@ static mg_status node_perform(struct fake_node *node, const struct mg_store_requ
         result->out.compare.more = !result->out.compare.differs;
         result->out.compare.after[0] = (uint8_t)node->compares;
         return MG_OK;
+    case MG_STORE_STAGED:
+        node_info(node, &result->out.staged.info);
+        result->out.staged.block = node->staged.block;
+        return MG_OK;
+    case MG_STORE_STAGE:
+        return node_stage(node, request, result, err);
+    case MG_STORE_UNPACK:
+        node_info(node, &result->out.unpack.info);
+        result->out.unpack.applied = node_unpack(node);
+        if (!result->out.unpack.applied) strcpy(result->out.unpack.why.text, "other digests than were signed");
+        return MG_OK;
     default:
         fail_msg("the node's session asks for %s", mg_store_op_name(request->op));
         return MG_FAILED;
@@ -311,6 +376,7 @@ static void hub_greet(struct fake_hub *hub, const struct mg_store_request *reque
     if (strange) return;
     welcome->refill = hub->refill_wanted;
     welcome->resume = hub->resume_at == UINT64_MAX ? hello->cursor.n : hub->resume_at;
+    welcome->snapshot = !welcome->refill && welcome->resume < hub->snapshot_below;
 }
 
 static mg_status hub_sequence(struct fake_hub *hub, const struct mg_store_request *request,
@@ -387,6 +453,37 @@ static void hub_next(struct fake_hub *hub, const struct mg_store_request *reques
     fake_fill(&result->bytes, (size_t)items * hub->item_size, hub->noisy, from);
 }
 
+/* Manifest: id, number, count of blocks. Block: id, its number, then filling. */
+static void hub_offer(struct fake_hub *hub, const struct mg_store_request *request, struct mg_store_result *result)
+{
+    uint64_t wanted;
+    memcpy(&wanted, request->in.offer.wanted, sizeof wanted);
+    if (hub->shelf.id == 0) {
+        hub->shelf.id = ++hub->snapshots_made;
+        hub->shelf.n = hub->numbers;
+        hub->shelf.blocks = hub->snapshot_blocks;
+    }
+    memcpy(result->out.offer.info.id, &hub->shelf.id, sizeof hub->shelf.id);
+    result->out.offer.info.blocks = hub->shelf.blocks;
+    result->out.offer.info.at = (struct mg_position){.history = hub->history, .n = hub->shelf.n};
+    fake_put_u64(&result->bytes, hub->shelf.id);
+    fake_put_u64(&result->bytes, hub->shelf.n);
+    fake_put_u64(&result->bytes, hub->shelf.blocks);
+}
+
+static mg_status hub_block(struct fake_hub *hub, const struct mg_store_request *request, struct mg_store_result *result, struct mg_error *err)
+{
+    uint64_t id;
+    memcpy(&id, request->in.block.id, sizeof id);
+    if (id != hub->shelf.id) return mg_fail(err, MG_FAILED, "it is not kept any more");
+    assert_true(request->in.block.number >= 1 && request->in.block.number <= hub->shelf.blocks);
+    hub->blocks_loaded++;
+    fake_put_u64(&result->bytes, id);
+    fake_put_u64(&result->bytes, request->in.block.number);
+    fake_fill(&result->bytes, hub->block_size, true, request->in.block.number);
+    return MG_OK;
+}
+
 static mg_status hub_perform(struct fake_hub *hub, const struct mg_store_request *request,
                              struct mg_store_result *result, struct mg_error *err)
 {
@@ -406,6 +503,11 @@ static mg_status hub_perform(struct fake_hub *hub, const struct mg_store_request
     case MG_STORE_NEXT:
         hub_next(hub, request, result);
         return MG_OK;
+    case MG_STORE_OFFER:
+        hub_offer(hub, request, result);
+        return MG_OK;
+    case MG_STORE_BLOCK:
+        return hub_block(hub, request, result, err);
     case MG_STORE_VERDICTS:
         if (strcmp(request->in.verdicts.scope, fake_scopes[2]) != 0) return mg_fail(err, MG_BAD_BYTES, "not its scope");
         fake_fill(&result->bytes, 2 * MG_VERDICT_ENTRY_LEN, false, 0);
@@ -509,6 +611,8 @@ static struct pair *pair_new(void)
     pair->hub.resume_at = UINT64_MAX;
     pair->hub.item_size = 16;
     pair->hub.items_per_chunk = 3;
+    pair->hub.snapshot_blocks = 9;
+    pair->hub.block_size = 200;
     return pair;
 }
 

@@ -450,6 +450,240 @@ static void a_bad_chunk_is_told_to_the_hub(void **state)
     pair_free(pair);
 }
 
+/* --- snapshots --- */
+
+static struct pair *new_node_pair(void)
+{
+    struct pair *pair = pair_new();
+    pair->node.last_seq = 3;
+    pair->hub.snapshot_below = 100;
+    fake_hub_news(&pair->hub, 200);
+    return pair;
+}
+
+/* What is pushed comes before the snapshot, what others write meanwhile after it, in one session. */
+static void a_new_node_begins_with_a_snapshot(void **state)
+{
+    (void)state;
+    struct pair *pair = new_node_pair();
+    pair->lazy = true;
+    pair_connect(pair, false);
+    while (pair->hub.blocks_loaded == 0) {
+        (void)side_drive(pair, &pair->node_side);
+        (void)side_drive(pair, &pair->hub_side);
+        (void)carry(pair, &pair->node_side, &pair->hub_side, MG_FRAME_READ_MAX);
+        (void)carry(pair, &pair->hub_side, &pair->node_side, MG_FRAME_READ_MAX);
+        if (pair->node_side.store_out) side_commit(pair, &pair->node_side);
+        else if (pair->hub_side.store_out) side_commit(pair, &pair->hub_side);
+    }
+    fake_hub_news(&pair->hub, 5);
+    pair_run(pair);
+    assert_int_equal(pair->node_side.close.status, MG_OK);
+    assert_int_equal(pair->hub_side.close.status, MG_OK);
+    pair_assert_same(pair);
+    assert_int_equal(pair->node.snapshots, 1);
+    assert_int_equal(pair->hub.blocks_loaded, 9);
+    assert_int_equal(pair->node_side.close.figures.pulled, 203 + 5);
+    assert_int_equal(pair->node_side.close.figures.chunks, 1 + 9 + 2); /* manifest, blocks, and five commits in two chunks */
+    assert_int_equal(pair->node_side.close.figures.pushed, 3);
+    assert_true(pair->node_side.close.figures.round_trips <= 10);
+    /* And never again. */
+    pair_sync(pair);
+    assert_int_equal(pair->node.snapshots, 1);
+    assert_int_equal(pair->node_side.close.figures.round_trips, 2);
+    pair_free(pair);
+}
+
+/* Blocks keep to the window of chunks: a slow disk slows the hub down. */
+static void blocks_keep_to_their_window(void **state)
+{
+    (void)state;
+    struct pair *pair = new_node_pair();
+    pair->hub.block_size = 59000;
+    pair_connect(pair, false);
+    for (int i = 0; i < 200; i++) {
+        (void)side_drive(pair, &pair->hub_side);
+        (void)carry(pair, &pair->node_side, &pair->hub_side, MG_FRAME_READ_MAX);
+        (void)carry(pair, &pair->hub_side, &pair->node_side, MG_FRAME_READ_MAX);
+        /* Nothing of the first block becomes durable. */
+        if (pair->node_side.store_out && pair->node_side.stored.request->op == MG_STORE_STAGE &&
+            pair->node_side.stored.request->in.stage.number == 1)
+            continue;
+        pair->lazy = true;
+        (void)side_drive(pair, &pair->node_side);
+        bool first = pair->node_side.store_out && pair->node_side.stored.request->op == MG_STORE_STAGE &&
+                     pair->node_side.stored.request->in.stage.number == 1;
+        if (pair->node_side.store_out && !first) side_commit(pair, &pair->node_side);
+        pair->lazy = false;
+    }
+    assert_int_equal(pair->hub.blocks_loaded, MG_WINDOW_CHUNKS);
+    pair_run(pair);
+    assert_int_equal(pair->node_side.close.status, MG_OK);
+    pair_assert_same(pair);
+    pair_free(pair);
+}
+
+static size_t whole_snapshot_bytes(void)
+{
+    struct pair *pair = new_node_pair();
+    pair_sync(pair);
+    size_t bytes = pair->hub_side.wire.len;
+    pair_free(pair);
+    return bytes;
+}
+
+/* Cut after every byte that the hub sends: what arrived whole is not sent again, tomorrow neither. */
+static void a_snapshot_cut_anywhere_goes_on(void **state)
+{
+    (void)state;
+    size_t total = whole_snapshot_bytes(), most = 0;
+    for (size_t at = 0; at < total; at++) {
+        struct pair *pair = new_node_pair();
+        pair->lazy = at % 2 != 0;
+        pair_connect(pair, false);
+        pair->hub_side.fault = FAULT_CUT;
+        pair->hub_side.fault_at = at;
+        pair_run(pair);
+        assert_true(pair->node_side.closed && pair->hub_side.closed);
+        pair->node.held = pair->node_side.durable;
+        pair->now += INT64_C(86400000);
+        fake_hub_news(&pair->hub, 1);
+        pair_sync(pair);
+        pair_assert_same(pair);
+        assert_int_equal(pair->node.snapshots, 1);
+        assert_true(pair->hub.snapshots_made <= 2);
+        if (at + pair->hub_side.wire.len > most) most = at + pair->hub_side.wire.len;
+        pair_free(pair);
+    }
+    print_message("a snapshot of %zu bytes, cut once: at most %zu\n", total, most);
+    /* One block, and what every session says: handshake, WELCOME, receipts again, END, one chunk. */
+    assert_true(most <= total + 300 + 700);
+}
+
+/* The hub has thrown the snapshot away meanwhile: another one takes its place. */
+static void a_snapshot_that_is_gone_is_replaced(void **state)
+{
+    (void)state;
+    struct pair *pair = new_node_pair();
+    pair->hub.fail_op = MG_STORE_BLOCK;
+    pair->hub.fail_op_status = MG_FAILED;
+    for (int blocks = 0; blocks < 3; blocks++) { /* a few get through */
+        pair_connect(pair, false);
+        pair->hub.fail_op = MG_STORE_NONE;
+        while (pair->node.staged.block < (unsigned)blocks + 2) {
+            (void)side_drive(pair, &pair->node_side);
+            (void)side_drive(pair, &pair->hub_side);
+            (void)carry(pair, &pair->node_side, &pair->hub_side, 500);
+            (void)carry(pair, &pair->hub_side, &pair->node_side, 500);
+        }
+        mg_session_lost(pair->node_side.session, pair->now);
+        mg_session_lost(pair->hub_side.session, pair->now);
+    }
+    pair->hub.shelf.id = 0;
+    pair_sync(pair);
+    pair_assert_same(pair);
+    assert_int_equal(pair->hub.snapshots_made, 2);
+    pair_free(pair);
+}
+
+static void a_bad_snapshot_is_told_and_asked_for_again(void **state)
+{
+    (void)state;
+    struct pair *pair = new_node_pair();
+    pair->node.snapshot_is_bad = true;
+    pair_connect(pair, false);
+    pair_run(pair);
+    assert_int_equal(pair->node_side.close.status, MG_BAD_BYTES);
+    assert_non_null(strstr(pair->node_side.close.error.text, "other digests"));
+    assert_int_equal(pair->hub_side.close.status, MG_BAD_BYTES);
+    assert_int_equal(pair->node.held, 0);
+    pair_sync(pair);
+    pair_assert_same(pair);
+    pair_free(pair);
+}
+
+/* A budget lets as many blocks through as fit; one that lets none through is served commits. */
+static void a_budget_brings_a_snapshot_in_pieces(void **state)
+{
+    (void)state;
+    static const int64_t budgets[] = {60000, 100000, 250000};
+    for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
+        struct pair *pair = new_node_pair();
+        pair->max_bytes = budgets[i];
+        pair->hub.block_size = 59000;
+        unsigned sessions = 0;
+        do {
+            pair_sync(pair);
+            const struct mg_figures *figures = &pair->node_side.close.figures;
+            assert_true(figures->bytes_sent + figures->bytes_received <= (uint64_t)budgets[i]);
+            assert_true(++sessions < 100);
+        } while (!pair->node_side.close.figures.complete);
+        pair_assert_same(pair);
+        assert_int_equal(pair->node.snapshots, i > 0);
+        assert_int_equal(pair->hub.blocks_loaded, i > 0 ? 9 : 0);
+        print_message("snapshot with a budget of %d: %u sessions\n", (int)budgets[i], sessions);
+        pair_free(pair);
+    }
+}
+
+/* Making one takes minutes: the hub says that it is at it, and nobody gives up. */
+static void a_snapshot_in_the_making_keeps_the_session(void **state)
+{
+    (void)state;
+    struct pair *pair = new_node_pair();
+    pair->lazy = true;
+    pair_connect(pair, false);
+    while (!pair->hub_side.store_out || pair->hub_side.stored.request->op != MG_STORE_OFFER) {
+        if (pair->node_side.store_out) side_commit(pair, &pair->node_side);
+        if (pair->hub_side.store_out) side_commit(pair, &pair->hub_side);
+        (void)side_drive(pair, &pair->node_side);
+        (void)side_drive(pair, &pair->hub_side);
+        (void)carry(pair, &pair->node_side, &pair->hub_side, MG_FRAME_READ_MAX);
+        (void)carry(pair, &pair->hub_side, &pair->node_side, MG_FRAME_READ_MAX);
+    }
+    for (int i = 0; i < 30; i++) { /* ten minutes */
+        int64_t due = mg_session_deadline(pair->hub_side.session);
+        assert_true(due <= pair->now + MG_SESSION_STILL_MS);
+        pair->now = due;
+        mg_session_tick(pair->hub_side.session, pair->now);
+        (void)side_drive(pair, &pair->hub_side);
+        (void)carry(pair, &pair->hub_side, &pair->node_side, MG_FRAME_READ_MAX);
+        mg_session_tick(pair->node_side.session, pair->now);
+        (void)side_drive(pair, &pair->node_side);
+        assert_false(pair->node_side.closed || pair->hub_side.closed);
+    }
+    pair_run(pair);
+    assert_int_equal(pair->node_side.close.status, MG_OK);
+    pair_assert_same(pair);
+    pair_free(pair);
+}
+
+/* The node unpacks for minutes: the hub waits longer for that than for anything else. */
+static void unpacking_takes_its_time(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct pair *pair = new_node_pair();
+        pair->lazy = true;
+        pair_connect(pair, false);
+        while (!pair->node_side.store_out || pair->node_side.stored.request->op != MG_STORE_UNPACK) {
+            if (pair->node_side.store_out) side_commit(pair, &pair->node_side);
+            if (pair->hub_side.store_out) side_commit(pair, &pair->hub_side);
+            (void)side_drive(pair, &pair->node_side);
+            (void)side_drive(pair, &pair->hub_side);
+            (void)carry(pair, &pair->node_side, &pair->hub_side, MG_FRAME_READ_MAX);
+            (void)carry(pair, &pair->hub_side, &pair->node_side, MG_FRAME_READ_MAX);
+        }
+        while (carry(pair, &pair->node_side, &pair->hub_side, MG_FRAME_READ_MAX) || side_drive(pair, &pair->node_side)) {
+        }
+        pair->now += MG_SESSION_UNPACK_MS - (late == 0);
+        mg_session_tick(pair->hub_side.session, pair->now);
+        pair_run(pair);
+        assert_int_equal(pair->hub_side.close.status, late ? MG_UNREACHABLE : MG_OK);
+        pair_free(pair);
+    }
+}
+
 /* --- enrolment --- */
 
 static void an_invitation_makes_a_node(void **state)
@@ -909,6 +1143,26 @@ static void messages_out_of_turn_end_the_session(void **state)
     }
 }
 
+/* SNAPSHOT for a block that nobody sent, or ACK before the last one: the hub does not take it. */
+static void a_snapshot_that_was_not_sent_is_not_acknowledged(void **state)
+{
+    (void)state;
+    for (int what = 0; what < 3; what++) {
+        struct pair *pair = new_node_pair();
+        pair->node.last_seq = 0;
+        struct rogue rogue;
+        struct mg_message hello = a_hello(pair, 0), message = {.type = MG_MSG_SNAPSHOT};
+        rogue_node(&rogue, pair, &hello);
+        rogue_send(&rogue, &message);
+        assert_false(pair->hub_side.closed);
+        if (what == 0) message.as.snapshot.block = 7;
+        if (what == 1) message.as.snapshot.id[3] = 1; /* another snapshot's manifest */
+        if (what == 2) message = (struct mg_message){.type = MG_MSG_ACK, .as.ack.cursor = {pair->hub.history, 200}};
+        rogue_send(&rogue, &message);
+        rogue_end(&rogue, MG_BAD_BYTES);
+    }
+}
+
 static void receipts_for_nothing_are_refused(void **state)
 {
     (void)state;
@@ -1222,6 +1476,15 @@ int main(void)
         cmocka_unit_test(a_spent_budget_is_reported_too),
         cmocka_unit_test(a_store_that_fails_ends_the_session),
         cmocka_unit_test(a_bad_chunk_is_told_to_the_hub),
+        cmocka_unit_test(a_new_node_begins_with_a_snapshot),
+        cmocka_unit_test(blocks_keep_to_their_window),
+        cmocka_unit_test(a_snapshot_cut_anywhere_goes_on),
+        cmocka_unit_test(a_snapshot_that_is_gone_is_replaced),
+        cmocka_unit_test(a_bad_snapshot_is_told_and_asked_for_again),
+        cmocka_unit_test(a_budget_brings_a_snapshot_in_pieces),
+        cmocka_unit_test(a_snapshot_in_the_making_keeps_the_session),
+        cmocka_unit_test(unpacking_takes_its_time),
+        cmocka_unit_test(a_snapshot_that_was_not_sent_is_not_acknowledged),
         cmocka_unit_test(an_invitation_makes_a_node),
         cmocka_unit_test(a_bad_invitation_is_refused),
         cmocka_unit_test(cut_anywhere_the_next_session_goes_on),

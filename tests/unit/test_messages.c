@@ -53,6 +53,10 @@ static const char *const golden[MG_MESSAGE_TYPES] = {
         "930ea96d6172746967756573c410808182838485868788898a8b8c8d8e8f",
     [MG_MSG_VERDICTS] =
         "930fc3c418909192939495969798999a9b9c9d9e9fa0a1a2a3a4a5a6a7",
+    [MG_MSG_SNAPSHOT] =
+        "9310c410808182838485868788898a8b8c8d8e8fcc80",
+    [MG_MSG_BLOCK] =
+        "931107c40420212223",
 };
 
 enum { BYTES_MAX = 1024 };
@@ -160,6 +164,13 @@ static void example(enum mg_message_type type, struct mg_message *message)
     }
     case MG_MSG_LINEAGE:
         message->as.lineage = (struct mg_msg_lineage){.histories = histories, .history_count = 2};
+        return;
+    case MG_MSG_SNAPSHOT:
+        message->as.snapshot.block = 128;
+        copy(message->as.snapshot.id, 0x80, 16);
+        return;
+    case MG_MSG_BLOCK:
+        message->as.block = (struct mg_msg_block){.number = 7, .bytes = bytes_from(0x20, 4)};
         return;
     case MG_MSG_NONE:
     default:

@@ -79,7 +79,7 @@ static void make_hub(struct hub *hub)
 
 static void start_writer(struct hub *hub)
 {
-    assert_int_equal(mg_writer_start(&hub->loop, hub->store, &hub->writer, NULL), MG_OK);
+    assert_int_equal(mg_writer_start(&hub->loop, hub->store, false, &hub->writer, NULL), MG_OK);
 }
 
 static void end_hub(struct hub *hub)
