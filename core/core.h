@@ -17,6 +17,7 @@
 #include "core/mp.h"
 #include "core/night.h"
 #include "core/plie/territory.h"
+#include "core/progress.h"
 #include "core/prune.h"
 #include "core/replica.h"
 #include "core/rules/report.h"

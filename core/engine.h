@@ -125,6 +125,7 @@ struct mg_store {
     uint64_t hlc;             /* last stamp given */
     int64_t held_back;        /* rows of foreign clients that could not be committed */
     uint32_t history_running; /* hub: the history of this run; 0: not sequencing */
+    const struct mg_progress *watch; /* who is told that long SQL lives, and may stop it; NULL: nobody */
     struct mg_rules *rules;   /* packs in force, compiled (rules/packs.c); NULL until they are needed */
     struct mg_run_begun run;
 };

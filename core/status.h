@@ -21,7 +21,8 @@
     X(MG_DENIED, 5, "the hub refused this node")                                                  \
     X(MG_DIFFER, 6, "replicas or verdicts differ after a complete session")                       \
     X(MG_STORAGE, 7, "storage: disk full, corrupt page, wrong key, another process holds it")     \
-    X(MG_BAD_BYTES, 8, "bytes that do not follow PROTOCOL.md")
+    X(MG_BAD_BYTES, 8, "bytes that do not follow PROTOCOL.md")                                    \
+    X(MG_STOPPED, 130, "stopped by ctrl-C or SIGTERM; the sentence says what was kept")
 
 enum mg_status {
 #define MG_X(name, code, text) name = (code),
@@ -46,7 +47,7 @@ struct mg_error {
 #define mg_fail(err, status, ...) (mg_error_say((err), __VA_ARGS__), mg_not_ok(status))
 void mg_error_say(struct mg_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The exit status of a process that ends with STATUS: 0 to 7 of CLI.md. */
+/* The exit status of a process that ends with STATUS: 0 to 7 of CLI.md, or 130. */
 int mg_exit_status(mg_status status);
 
 /* A bug in our own code. Stays on in release builds: an engine that merges wrongly

@@ -73,6 +73,7 @@ mg_status mg_sqlite_fail(struct mg_error *err, sqlite3 *db, const char *doing)
     const char *text = sqlite3_errmsg(db);
     /* The index of the WAL is a file of fixed size, and an SQLITE_IOERR when there is no room for it. */
     if (rc == SQLITE_IOERR && (sqlite3_extended_errcode(db) == SQLITE_IOERR_SHMSIZE || why == ENOSPC || why == EDQUOT)) rc = SQLITE_FULL;
+    if (rc == SQLITE_BUSY && sqlite3_is_interrupted(db)) rc = SQLITE_INTERRUPT; /* wait_busy */
     switch (rc) {
     case SQLITE_CONSTRAINT: return explain_constraint(err, text);
     case SQLITE_FULL: return mg_fail(err, MG_STORAGE, "the disk is full (%s); free some space and run this again: nothing was changed", doing);
@@ -84,6 +85,7 @@ mg_status mg_sqlite_fail(struct mg_error *err, sqlite3 *db, const char *doing)
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM: return mg_fail(err, MG_STORAGE, "the store cannot be opened for writing (%s: %s); check who owns the directory", doing, text);
+    case SQLITE_INTERRUPT: return mg_fail(err, MG_STOPPED, "stopped (%s): nothing was changed", doing);
     case SQLITE_TOOBIG: return mg_fail(err, MG_REFUSED, "a value is too long");
     case SQLITE_MISMATCH: return mg_fail(err, MG_REFUSED, "%s", text);
     default: return mg_fail(err, MG_FAILED, "%s: %s", doing, text);
@@ -588,6 +590,50 @@ const struct mg_identity *mg_store_identity(const struct mg_store *store) { retu
 const struct mg_schema *mg_store_schema(const struct mg_store *store) { return store->schema; }
 const char *mg_store_dir(const struct mg_store *store) { return store->dir; }
 sqlite3 *mg_store_db(struct mg_store *store) { return store->user.db; }
+
+/* --- long work --- */
+
+enum { STEPS_BETWEEN_LOOKS = 20000, BUSY_LOOK_MS = 20 }; /* steps of SQLite's machine: some milliseconds */
+
+static int must_stop(void *context)
+{
+    const struct mg_store *store = context;
+    const struct mg_progress_at at = {.doing = NULL};
+    return mg_progress_go_on(store->watch, &at) ? 0 : 1;
+}
+
+/* Another process writes: as SQLite's own patience, but it can be stopped. The mark of the interruption tells
+ * mg_sqlite_fail which of the two it was. */
+static int wait_busy(void *context, int tries)
+{
+    struct mg_store *store = context;
+    if (tries * BUSY_LOOK_MS >= BUSY_MS) return 0;
+    if (must_stop(store)) {
+        sqlite3_interrupt(store->user.db);
+        sqlite3_interrupt(store->remote.db);
+        return 0;
+    }
+    sqlite3_sleep(BUSY_LOOK_MS);
+    return 1;
+}
+
+static void watch_db(struct mg_store *store, sqlite3 *db)
+{
+    if (store->watch == NULL) {
+        sqlite3_progress_handler(db, 0, NULL, NULL);
+        sqlite3_busy_timeout(db, BUSY_MS);
+    } else {
+        sqlite3_progress_handler(db, STEPS_BETWEEN_LOOKS, must_stop, store);
+        sqlite3_busy_handler(db, wait_busy, store);
+    }
+}
+
+void mg_store_watch(struct mg_store *store, const struct mg_progress *progress)
+{
+    store->watch = progress;
+    watch_db(store, store->user.db);
+    watch_db(store, store->remote.db);
+}
 
 mg_status mg_lock_take(const char *dir, const char *name, int *lock, struct mg_error *err)
 {

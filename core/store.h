@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/progress.h"
 #include "core/schema.h"
 #include "core/status.h"
 
@@ -106,8 +107,14 @@ mg_status mg_apply_save(struct mg_store *store, struct mg_error *err) MG_MUST_CH
 mg_status mg_apply_keep(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_apply_undo(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
 
+/* From here on SQL that takes long on STORE tells PROGRESS now and then that it lives (doing NULL: at
+ * what was last said), and ends with MG_STOPPED, rolled back, when PROGRESS says stop; so does
+ * waiting for another process's transaction. PROGRESS is borrowed until the next call; NULL: as before.
+ * Not during a session, which ends by itself at the next chunk. */
+void mg_store_watch(struct mg_store *store, const struct mg_progress *progress);
+
 /* Turns SQLite's last error on DB into a status and a sentence: constraint -> MG_REFUSED,
- * full, corrupt, notadb, busy, ioerr -> MG_STORAGE, anything else -> MG_FAILED. */
+ * full, corrupt, notadb, busy, ioerr -> MG_STORAGE, interrupted -> MG_STOPPED, anything else -> MG_FAILED. */
 mg_status mg_sqlite_fail(struct mg_error *err, sqlite3 *db, const char *doing) MG_MUST_CHECK;
 
 /* One process at a time: takes the lock DIR/NAME or says who may hold it (MG_STORAGE).

@@ -104,6 +104,7 @@ static enum mg_night_result result_of(mg_status status, bool complete)
     case MG_OK: return complete ? MG_NIGHT_GOOD : MG_NIGHT_EARLY;
     case MG_UNREACHABLE:
     case MG_STORAGE:
+    case MG_STOPPED:
     case MG_FAILED: return MG_NIGHT_FAILED;
     case MG_USAGE:
     case MG_REFUSED:

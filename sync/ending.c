@@ -82,6 +82,7 @@ static enum mg_error_code code_for(const struct mg_session *s, mg_status status)
     case MG_USAGE:
     case MG_UNREACHABLE:
     case MG_DIFFER:
+    case MG_STOPPED:
     default:
         return MG_ERROR_FAILED;
     }
