@@ -28,13 +28,20 @@ static bool is_journal(void)
            fstat(STDERR_FILENO, &about) == 0 && about.st_dev == device && about.st_ino == inode;
 }
 
-static size_t put_prefix(char *line, size_t size, enum mg_log_level level)
+const char *mg_log_time(char out[MG_LOG_TIME_MAX])
 {
-    if (is_journal()) return (size_t)snprintf(line, size, "<%d>", (int)level);
     time_t now = time(NULL);
     struct tm utc;
     gmtime_r(&now, &utc);
-    return strftime(line, size, "time=%Y-%m-%dT%H:%M:%SZ ", &utc);
+    if (strftime(out, MG_LOG_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0) out[0] = '\0';
+    return out;
+}
+
+static size_t put_prefix(char *line, size_t size, enum mg_log_level level)
+{
+    char now[MG_LOG_TIME_MAX];
+    if (is_journal()) return (size_t)snprintf(line, size, "<%d>", (int)level);
+    return (size_t)snprintf(line, size, "time=%s ", mg_log_time(now));
 }
 
 static const char *level_name(enum mg_log_level level)

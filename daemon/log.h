@@ -21,6 +21,10 @@ void mg_log_line(enum mg_log_level level, const char *event, const char *fields,
  * OUT. */
 const char *mg_log_quote(const char *text, char *out, size_t size);
 
+/* The time now, UTC, as people and programs read it: 2026-11-24T02:46:04Z. Returns OUT. */
+enum { MG_LOG_TIME_MAX = 24 };
+const char *mg_log_time(char out[MG_LOG_TIME_MAX]);
+
 /* A line for whoever started us, exactly as given. */
 void mg_log_announce(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -17,6 +17,7 @@
 #include "daemon/control.h"
 #include "daemon/log.h"
 #include "daemon/nightly.h"
+#include "daemon/notify.h"
 #include "daemon/serve.h"
 
 enum {
@@ -33,6 +34,7 @@ struct keeper {
     uv_loop_t loop;
     uv_pipe_t listener;
     uv_signal_t terminate, interrupt;
+    struct mg_watchdog watchdog;
     uv_work_t work;
     enum job { NOTHING, LOOK, ASKED, BY_ITSELF } job; /* what the worker does */
     struct mg_dial_options options;                   /* of its session */
@@ -130,6 +132,19 @@ static void log_session(const struct mg_control_answer *answer, enum mg_trigger 
                 quoted ? mg_log_quote(answer->error.text, text, sizeof text) : "");
 }
 
+/* For `systemctl status`. */
+static void tell_session(const struct mg_control_answer *answer)
+{
+    char at[MG_LOG_TIME_MAX];
+    if (answer->status != MG_OK)
+        mg_notify_status("ready; the last session, %s, failed with status %d", mg_log_time(at),
+                         (int)answer->status);
+    else
+        mg_notify_status("ready; the last session, %s, was %s; %lld commits wait", mg_log_time(at),
+                         answer->result.complete ? "complete" : "ended early",
+                         (long long)answer->result.waiting);
+}
+
 /* In the worker's thread. */
 static void do_job(uv_work_t *work)
 {
@@ -159,6 +174,7 @@ static void session_over(struct keeper *keeper, enum job job)
 {
     struct client *client = keeper->working;
     log_session(&keeper->answer, keeper->options.trigger);
+    tell_session(&keeper->answer);
     keeper->working = NULL;
     if (job == BY_ITSELF) {
         mg_nightly_ran(&keeper->nightly, keeper->answer.status, &keeper->answer.result);
@@ -298,12 +314,14 @@ static void finish_if_empty(struct keeper *keeper)
         return;
     uv_close((uv_handle_t *)&keeper->terminate, NULL);
     uv_close((uv_handle_t *)&keeper->interrupt, NULL);
+    mg_watchdog_stop(&keeper->watchdog);
 }
 
 static void leave(struct keeper *keeper)
 {
     if (keeper->leaving) return;
     keeper->leaving = true;
+    mg_notify_stopping();
     atomic_store(&keeper->stop, true);
     mg_control_unbind(keeper->dir);
     mg_nightly_stop(&keeper->nightly);
@@ -331,6 +349,8 @@ static mg_status listen_for_clients(struct keeper *keeper, struct mg_error *err)
         return mg_fail(err, MG_FAILED, "cannot listen on " MG_CONTROL_SOCKET ": %s",
                        uv_strerror(code));
     mg_log_announce("ready");
+    mg_notify_status("ready; no session yet");
+    mg_notify_ready();
     return MG_OK;
 }
 
@@ -344,6 +364,7 @@ mg_status mg_serve_node(struct mg_store *store, const struct mg_daemon_options *
     uv_pipe_init(&keeper.loop, &keeper.listener, 0);
     uv_signal_init(&keeper.loop, &keeper.terminate);
     uv_signal_init(&keeper.loop, &keeper.interrupt);
+    mg_watchdog_start(&keeper.watchdog, &keeper.loop);
     keeper.listener.data = keeper.terminate.data = keeper.interrupt.data = &keeper;
     uv_signal_start(&keeper.terminate, on_signal, SIGTERM);
     uv_signal_start(&keeper.interrupt, on_signal, SIGINT);

@@ -20,6 +20,7 @@
 #include "daemon/link.h"
 #include "daemon/log.h"
 #include "daemon/net.h"
+#include "daemon/notify.h"
 #include "daemon/serve.h"
 #include "daemon/writer.h"
 
@@ -44,11 +45,13 @@ struct server {
     uv_tcp_t listener;
     uv_signal_t terminate, interrupt;
     uv_timer_t leave_timer;
+    struct mg_watchdog watchdog;
     struct mg_link_room *room;
     struct mg_writer *writer;
     struct mg_store *aside_store; /* snapshots are made and read beside the writer */
     struct mg_writer *aside;
     struct caller *callers;
+    uint64_t sessions; /* with known nodes, that have ended */
     int caller_count, turned_away, callers_max, callers_of_host_max;
     uint64_t minute_ms; /* when the present minute began */
     unsigned busy_now, busy_before; /* sent away in it, and in the one before */
@@ -106,6 +109,16 @@ static bool may_be_logged(mg_status status)
            status == MG_BAD_BYTES;
 }
 
+/* For `systemctl status`. */
+static void tell_session(struct server *server, const struct mg_close *close, const char *word)
+{
+    char at[MG_LOG_TIME_MAX];
+    server->sessions++;
+    mg_notify_status("%llu sessions since the start, %d others now; the last: %s, %s, %s",
+                     (unsigned long long)server->sessions, server->caller_count - 1,
+                     close->peer->name, word, mg_log_time(at));
+}
+
 static void on_over(struct mg_link *link, const struct mg_close *close)
 {
     const struct caller *caller = caller_of(link);
@@ -123,6 +136,7 @@ static void on_over(struct mg_link *link, const struct mg_close *close)
         (unsigned long long)figures->chunks, (unsigned long long)figures->waiting,
         (unsigned long long)(uv_now(link->loop) - caller->began_ms), quoted ? " text=" : "",
         quoted ? mg_log_quote(close->error.text, text, sizeof text) : "");
+    if (close->peer != NULL) tell_session(caller->server, close, word_for(close));
 }
 
 static void on_gone(struct mg_link *link)
@@ -327,6 +341,7 @@ static void leave(struct server *server)
 {
     if (server->stage != SERVING) return;
     server->stage = LEAVING;
+    mg_notify_stopping();
     uv_close((uv_handle_t *)&server->listener, NULL);
     uv_timer_start(&server->leave_timer, on_leave_timer, LEAVE_MS, 0);
     for_all(server, send_stranger_away);
@@ -350,6 +365,7 @@ static void finish_if_empty(struct server *server)
     uv_close((uv_handle_t *)&server->terminate, NULL);
     uv_close((uv_handle_t *)&server->interrupt, NULL);
     uv_close((uv_handle_t *)&server->leave_timer, NULL);
+    mg_watchdog_stop(&server->watchdog);
     if (server->writer != NULL) mg_writer_stop(server->writer);
     if (server->aside != NULL) mg_writer_stop(server->aside);
 }
@@ -397,8 +413,11 @@ static mg_status open_doors(struct server *server, const char *listen, struct mg
         status = mg_writer_start(&server->loop, server->aside_store, true, &server->aside, err);
     if (status == MG_OK)
         status = mg_net_listen(&server->listener, &address, BACKLOG, on_connection, text, err);
-    if (status == MG_OK) mg_log_announce("listening on %s", text);
-    return status;
+    if (status != MG_OK) return status;
+    mg_log_announce("listening on %s", text);
+    mg_notify_status("listening on %s, no session yet", text);
+    mg_notify_ready();
+    return MG_OK;
 }
 
 static void init_handles(struct server *server)
@@ -407,6 +426,7 @@ static void init_handles(struct server *server)
     uv_signal_init(&server->loop, &server->terminate);
     uv_signal_init(&server->loop, &server->interrupt);
     uv_timer_init(&server->loop, &server->leave_timer);
+    mg_watchdog_start(&server->watchdog, &server->loop);
     server->listener.data = server->terminate.data = server->interrupt.data = server;
     server->leave_timer.data = server;
     uv_signal_start(&server->terminate, on_signal, SIGTERM);
