@@ -36,7 +36,7 @@ static void print_text(const struct mg_cli *cli, const struct mg_archived *archi
     }
     printf(", which has %lld kB; maillage.db: %lld kB, now %lld kB\n", (long long)archived->archive_bytes / 1000,
            (long long)archived->bytes_before / 1000, (long long)archived->bytes_after / 1000);
-    if (archived->commits > 0) mg_note(cli, "make a backup now: of maillage.db first, then of archive.db");
+    if (archived->commits > 0) mg_note(cli, "make a backup now, for what was moved");
 }
 
 mg_status mg_verb_hub_archive(struct mg_cli *cli, const struct mg_args *args, struct mg_error *err)

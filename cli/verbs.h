@@ -141,7 +141,19 @@
       "move the content of old commits to DIR/archive.db",                                        \
       "Only what the hub's two newest verified backups hold, and what was received longer ago than\n" \
       "TIME (400d; a number and m, h, d or w). `log` and `log verify` read both files, and so does\n" \
-      "a session that needs it. Back up maillage.db first and archive.db after it.")              \
+      "a session that needs it. `maillage backup` holds both.")                                    \
+    X("backup", mg_verb_backup, MG_GROUP_MORE, 0, 1, "(FILE [--replace] | --into DIR [--keep N])", \
+      "keep everything in one file, read back and verified",                                      \
+      "It is made while others work, and restores alone: its key is in it, so keep it as you\n"   \
+      "keep the directory, on another disk. --replace overwrites an older backup of this node,\n" \
+      "nothing else. --into makes a new file in DIR, named by the date, and --keep removes all\n" \
+      "but the newest N (2 or more) of this node's.")                                             \
+    X("restore", mg_verb_restore, MG_GROUP_MORE, 1, 1, "FILE [--force]",                          \
+      "make the directory what it was when FILE was made",                                        \
+      "FILE is verified before anything is put in place, and the directory must hold no node.\n"  \
+      "--force sets the one it holds aside, as *.before-restore-DATE. Not while maillaged runs\n" \
+      "on it. A restored node or hub is recognised at its next session, and what it forgot\n"     \
+      "comes back from the other side.")                                                          \
     X("demo", mg_verb_demo, MG_GROUP_MORE, 0, 0, "[--seed N] [--keep DIR] [--small] [--bilan]",   \
       "show the main job from nothing: a hub, the antennas, a day offline, a night's sync",       \
       "Real processes on this machine's loopback, in a temporary directory that is removed at\n"  \

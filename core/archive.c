@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "core/engine.h"
+#include "core/files.h"
 #include "core/prune.h"
 
 enum { BATCHES_A_STEP = 200, STEP_BYTES = 4 * 1024 * 1024 };
@@ -41,7 +42,7 @@ static const char archive_tables[] =
 
 /* One connection's reader, and the batch that it read last: a trail asks for its commits one after the other. */
 struct mg_archive {
-    char *dir;
+    char *path, *key_path;
     sqlite3 *db; /* NULL: not opened yet */
     sqlite3_stmt *get;
     uint8_t node[MG_ID_LEN];
@@ -51,12 +52,13 @@ struct mg_archive {
     char scope[MG_SCOPE_MAX + 1];
 };
 
-struct mg_archive *mg_archive_new(const char *dir)
+struct mg_archive *mg_archive_new(const char *path, const char *key_path)
 {
     struct mg_archive *archive = calloc(1, sizeof *archive);
     mg_assert(archive != NULL);
-    archive->dir = strdup(dir);
-    mg_assert(archive->dir != NULL);
+    archive->path = strdup(path);
+    archive->key_path = strdup(key_path);
+    mg_assert(archive->path != NULL && archive->key_path != NULL);
     mg_buf_init(&archive->bytes, 2 * MG_BATCH_COMMITS_MAX);
     mg_buf_init(&archive->room, MG_BATCH_COMMITS_MAX);
     return archive;
@@ -69,7 +71,8 @@ void mg_archive_free(struct mg_archive *archive)
     sqlite3_close(archive->db);
     mg_buf_free(&archive->bytes);
     mg_buf_free(&archive->room);
-    free(archive->dir);
+    free(archive->path);
+    free(archive->key_path);
     free(archive);
 }
 
@@ -99,10 +102,10 @@ static mg_status prepare_reader(struct mg_archive *archive, struct mg_error *err
 static mg_status open_reader(struct mg_archive *archive, struct mg_error *err)
 {
     if (archive->db != NULL) return MG_OK;
-    if (size_of_file(archive->dir, archive_name) < 0)
-        return mg_fail(err, MG_STORAGE, "%s/%s is missing, and old commits were moved there; put it back from a backup (one that is newer than"
-                                        " maillage.db's is as good)", archive->dir, archive_name);
-    mg_status status = mg_db_open(archive->dir, archive_name, false, &archive->db, err);
+    if (access(archive->path, F_OK) != 0)
+        return mg_fail(err, MG_STORAGE, "%s is missing, and old commits were moved there; put it back from a backup (one that is newer than"
+                                        " maillage.db's is as good)", archive->path);
+    mg_status status = mg_db_open_files(archive->path, archive->key_path, false, &archive->db, err);
     return status == MG_OK ? prepare_reader(archive, err) : status;
 }
 
@@ -431,12 +434,15 @@ mg_status mg_hub_archive(struct mg_store *store, const struct mg_archive_options
     if (!store->id.hub) return mg_fail(err, MG_FAILED, "this is the node %s; only the hub archives, a node lets go with `maillage prune`", store->id.name);
     mg_status status = mg_lock_take(store->dir, "archive.lock", &lock, err);
     if (status != MG_OK) return status;
-    struct move m = {.store = store, .conn = &store->remote, .to = mg_archive_new(store->dir), .told = archived, .dry_run = options->dry_run,
+    char *path = mg_path_in(store->dir, archive_name), *key_path = mg_path_in(store->dir, "store.key");
+    struct move m = {.store = store, .conn = &store->remote, .to = mg_archive_new(path, key_path), .told = archived, .dry_run = options->dry_run,
                      .cutoff = store->env.now_ms(store->env.context) - options->older_than_ms};
     archived->bytes_before = size_of_file(store->dir, "maillage.db");
     status = move_all(&m, err);
     sqlite3_finalize(m.put);
     mg_archive_free(m.to);
+    free(path);
+    free(key_path);
     close(lock);
     archived->bytes_after = size_of_file(store->dir, "maillage.db");
     int64_t size = size_of_file(store->dir, archive_name);

@@ -8,10 +8,12 @@
 #define MG_CORE_CORE_H
 
 #include "core/archive.h"
+#include "core/backup.h"
 #include "core/buf.h"
 #include "core/compress.h"
 #include "core/ddl.h"
 #include "core/edit.h"
+#include "core/files.h"
 #include "core/hash.h"
 #include "core/hub.h"
 #include "core/mp.h"

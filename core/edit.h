@@ -87,7 +87,8 @@ struct mg_verify_report {
     int64_t pruned;   /* commits that this node has let go of (prune.h): the hub's log has them */
 };
 /* Every hash, chain, signature and receipt again, and every row against its digest; MG_FAILED with
- * the first that does not hold. */
+ * the first that does not hold. Rows that are held back (mg_standing) are not asked about. Tells the
+ * store's watcher. */
 mg_status mg_log_verify(struct mg_store *store, struct mg_verify_report *report, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- where this node stands --- */

@@ -470,7 +470,8 @@ mg_status mg_commit_row_read(struct mg_conn *conn, uint32_t author, sqlite3_stmt
 
 /* --- the archive (archive.c) --- */
 
-struct mg_archive *mg_archive_new(const char *dir);
+/* Reads PATH under the key in KEY_PATH, once it is asked for something. */
+struct mg_archive *mg_archive_new(const char *path, const char *key_path);
 void mg_archive_free(struct mg_archive *archive);
 /* A commit whose content is no longer in maillage.db; borrowed until the next call. */
 mg_status mg_archive_commit(struct mg_conn *conn, uint32_t author, uint64_t seq, struct mg_commit *commit, struct mg_error *err) MG_MUST_CHECK;
@@ -478,7 +479,8 @@ mg_status mg_archive_commit(struct mg_conn *conn, uint32_t author, uint64_t seq,
 mg_status mg_hub_saved_number(struct mg_store *store, uint64_t *saved, struct mg_error *err) MG_MUST_CHECK;
 /* Another database of the directory DIR, with its key (store.c); CREATE: made when it is not there. */
 mg_status mg_db_open(const char *dir, const char *name, bool create, sqlite3 **db, struct mg_error *err) MG_MUST_CHECK;
-mg_status mg_dir_sync(const char *dir, struct mg_error *err) MG_MUST_CHECK; /* its entries are durable */
+/* The same with both files given. */
+mg_status mg_db_open_files(const char *db_path, const char *key_path, bool create, sqlite3 **db, struct mg_error *err) MG_MUST_CHECK;
 
 /* Commits [first, last] of AUTHOR from the log, whole, appended to OUT as an array's elements;
  * *COUNT how many. FILTER (may be NULL) may leave one out (false) or write it itself. */
@@ -560,6 +562,22 @@ mg_status mg_runs_hear(struct mg_store *store, struct mg_conn *conn, uint64_t ru
 mg_status mg_runs_known(struct mg_conn *conn, const uint8_t node[MG_ID_LEN], uint64_t *runs, struct mg_error *err) MG_MUST_CHECK;
 /* The hub keeps those of REPORTS (BYE's) that are whole, signed by NODE and new. */
 mg_status mg_runs_take(struct mg_store *store, const uint8_t node[MG_ID_LEN], struct mg_bytes reports, struct mg_error *err) MG_MUST_CHECK;
+
+/* --- a store's files (store.c, restore.c) --- */
+
+/* Opens a database, its key and its archive (which need not exist) that are not DIR's own (yet); nothing is harvested. */
+mg_status mg_store_open_files(const char *dir, const char *db_path, const char *key_path, const char *archive_path,
+                              const struct mg_env *env, struct mg_store **out, struct mg_error *err) MG_MUST_CHECK;
+void mg_store_remove_unborn(const char *dir);
+/* Something is noted that no commit holds yet. */
+mg_status mg_has_notes(struct mg_conn *conn, bool *notes, struct mg_error *err) MG_MUST_CHECK;
+
+/* A restored database under this name is whole and verified: it will be the store whatever happens. */
+#define MG_RESTORED_DB  "maillage.db.restored"
+#define MG_RESTORED_KEY "store.key.restored"
+#define MG_RESTORED_ARCHIVE "archive.db.restored"
+/* Puts it in place, and what was there aside; nothing when there is none. */
+mg_status mg_restore_finish(const char *dir, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- for people (worklist.c) --- */
 void mg_commit_name(const struct mg_lineage *lineage, const struct mg_stub *stub, char name[MG_COMMIT_NAME_LEN]);

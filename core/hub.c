@@ -944,19 +944,24 @@ mg_status mg_hub_reached(struct mg_store *store, struct mg_position *reached, st
     return status;
 }
 
-mg_status mg_hub_backed_up(struct mg_store *store, const struct mg_position *up_to, struct mg_error *err)
+mg_status mg_hub_backed_up(struct mg_store *store, const struct mg_position *up_to, int64_t made_at, int64_t replaced, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
-    int64_t history, n;
+    int64_t at, history, n;
     uint32_t known = mg_history_known(conn, up_to->history);
-    if (known == 0) return mg_fail(err, MG_FAILED, "the backup is not of this hub: its history is not known here");
-    mg_status status = mg_meta_int(conn, "backup_history", &history, 0, err);
+    /* A hub that has numbered nothing yet has no history: its backup holds no number. */
+    if (known == 0 && up_to->n > 0) return mg_fail(err, MG_FAILED, "the backup is not of this hub: its history is not known here");
+    mg_status status = mg_meta_int(conn, "backup_at", &at, 0, err);
+    if (status == MG_OK) status = mg_meta_int(conn, "backup_history", &history, 0, err);
     if (status == MG_OK) status = mg_meta_int(conn, "backup_n", &n, 0, err);
-    if (status == MG_OK) status = mg_meta_set_int(conn, "backup_history_before", history, err);
-    if (status == MG_OK) status = mg_meta_set_int(conn, "backup_n_before", n, err);
+    if (status == MG_OK && (replaced == 0 || replaced != at)) {
+        status = mg_meta_set_int(conn, "backup_at_before", at, err);
+        if (status == MG_OK) status = mg_meta_set_int(conn, "backup_history_before", history, err);
+        if (status == MG_OK) status = mg_meta_set_int(conn, "backup_n_before", n, err);
+    }
     if (status == MG_OK) status = mg_meta_set_int(conn, "backup_history", known, err);
     if (status == MG_OK) status = mg_meta_set_int(conn, "backup_n", (int64_t)up_to->n, err);
-    return status == MG_OK ? mg_meta_set_int(conn, "backup_at", hub_now(store), err) : status;
+    return status == MG_OK ? mg_meta_set_int(conn, "backup_at", made_at, err) : status;
 }
 
 /* What the newest two verified backups both hold, as a number of the present lineage: whichever of them the hub is

@@ -47,9 +47,12 @@ mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct m
 
 /* How far the hub's log goes now: what a copy of it that is made now will hold. Reads. */
 mg_status mg_hub_reached(struct mg_store *store, struct mg_position *reached, struct mg_error *err) MG_MUST_CHECK;
-/* A verified backup reaches to UP_TO, and is kept together with the one before it: nodes are told what the two hold, and
- * need not keep it (END's unsaved, prune.h). In mg_meta: backup_at, backup_history, backup_n, backup_history_before, backup_n_before. */
-mg_status mg_hub_backed_up(struct mg_store *store, const struct mg_position *up_to, struct mg_error *err) MG_MUST_CHECK;
+/* A verified backup made at MADE_AT reaches to UP_TO, and is kept together with the one before it: nodes are told what the two
+ * hold, and need not keep it (END's unsaved, prune.h). REPLACED: when the backup was made whose place this one took (0: none); in
+ * the place of the last one it makes no second copy, and the one before stays the one before. In mg_meta: backup_at,
+ * backup_history, backup_n, and the same with _before. */
+mg_status mg_hub_backed_up(struct mg_store *store, const struct mg_position *up_to, int64_t made_at, int64_t replaced,
+                           struct mg_error *err) MG_MUST_CHECK;
 
 /* The next chunk for PEER after *POSITION (a number of the present lineage): raw bytes, at most
  * MAX_BYTES, and *POSITION moved to its end. BYTES stay empty when there is nothing for this peer;

@@ -120,6 +120,7 @@
     X(REPAIR_DONE, "DELETE FROM mg_repair WHERE t = ?1 AND id = ?2")                                                   \
     X(NOTES, "SELECT t, row, id, mask FROM mg_note WHERE n <= ?1 ORDER BY n")                                          \
     X(NOTE_LAST, "SELECT max(n) FROM mg_note")                                                                         \
+    X(NOTE_OF, "SELECT 1 FROM mg_note WHERE t = ?1 AND row = ?2")                                                      \
     X(NOTE_ADD, "INSERT INTO mg_note(t, row, id, mask) VALUES (?1, ?2, ?3, ?4)")                                       \
     X(NOTES_DROP, "DELETE FROM mg_note") /* all of it at once: SQLite drops the pages */                                \
     X(REKEY, "UPDATE mg_self SET rekey = ?1")                                                                          \

@@ -19,6 +19,7 @@
 
 #include "core/ddl.h"
 #include "core/engine.h"
+#include "core/files.h"
 #include "core/plie/territory.h"
 
 enum { SCHEMA_LAYOUT = 1, BUSY_MS = 15000 };
@@ -92,19 +93,9 @@ mg_status mg_sqlite_fail(struct mg_error *err, sqlite3 *db, const char *doing)
     }
 }
 
-static char *path_in(const char *dir, const char *name)
-{
-    char *path;
-    mg_assert(asprintf(&path, "%s/%s", dir, name) >= 0);
-    return path;
-}
-
 bool mg_store_exists(const char *dir)
 {
-    char *path = path_in(dir, "maillage.db");
-    bool exists = access(path, F_OK) == 0;
-    free(path);
-    return exists;
+    return mg_has_file(dir, "maillage.db") || mg_has_file(dir, MG_RESTORED_DB);
 }
 
 /* --- the key file --- */
@@ -202,13 +193,20 @@ out:
     return status;
 }
 
-mg_status mg_db_open(const char *dir, const char *name, bool create, sqlite3 **db, struct mg_error *err)
+mg_status mg_db_open_files(const char *db_path, const char *key_path, bool create, sqlite3 **db, struct mg_error *err)
 {
     struct store_key key;
-    char *db_path = path_in(dir, name), *key_path = path_in(dir, "store.key");
+    *db = NULL;
     mg_status status = read_key(key_path, &key, err);
     if (status == MG_OK) status = connect_db(db_path, &key, create, true, db, err);
     sodium_memzero(&key, sizeof key);
+    return status;
+}
+
+mg_status mg_db_open(const char *dir, const char *name, bool create, sqlite3 **db, struct mg_error *err)
+{
+    char *db_path = mg_path_in(dir, name), *key_path = mg_path_in(dir, "store.key");
+    mg_status status = mg_db_open_files(db_path, key_path, create, db, err);
     free(db_path);
     free(key_path);
     return status;
@@ -372,9 +370,6 @@ static mg_status create_tables(struct mg_conn *conn, const struct mg_identity *i
     return status;
 }
 
-static mg_status open_at(const char *dir, const char *db_name, const char *key_name, const struct mg_env *env,
-                         struct mg_store **out, struct mg_error *err);
-
 static mg_status fill_hub(struct mg_store *store, struct mg_error *err)
 {
     mg_status status = mg_edit_begin(store, err);
@@ -386,65 +381,32 @@ static mg_status fill_hub(struct mg_store *store, struct mg_error *err)
     return status;
 }
 
-static mg_status make_dir(const char *dir, struct mg_error *err)
+void mg_store_remove_unborn(const char *dir)
 {
-    char *path = strdup(dir);
-    mg_assert(path != NULL);
-    mg_status status = MG_OK;
-    for (char *slash = path + 1; status == MG_OK; slash++) {
-        slash += strcspn(slash, "/");
-        bool last = *slash == '\0';
-        *slash = '\0';
-        if (mkdir(path, 0700) != 0 && errno != EEXIST)
-            status = mg_fail(err, MG_STORAGE, "the directory %s cannot be made: %s", path, strerror(errno));
-        if (last) break;
-        *slash = '/';
-    }
-    free(path);
-    return status;
+    static const char *const names[] = {"maillage.db.new", "maillage.db.new-wal", "maillage.db.new-shm", "store.key.new",
+                                        "archive.db.new", "archive.db.new-wal", "archive.db.new-shm"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) mg_remove_in(dir, names[i]);
 }
 
-mg_status mg_dir_sync(const char *dir, struct mg_error *err)
+/* SQLite would make it, and then its log beside it, for everybody to read. */
+static mg_status make_private(const char *path, struct mg_error *err)
 {
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-    int saved = errno;
-    if (fd >= 0) close(fd);
-    if (ok) return MG_OK;
-    return mg_fail(err, MG_STORAGE, "the directory %s cannot be written: %s", dir, strerror(saved));
-}
-
-static mg_status rename_in(const char *dir, const char *from, const char *to, struct mg_error *err)
-{
-    char *a = path_in(dir, from), *b = path_in(dir, to);
-    mg_status status = rename(a, b) == 0 ? mg_dir_sync(dir, err)
-                                         : mg_fail(err, MG_STORAGE, "%s cannot be renamed: %s", a, strerror(errno));
-    free(a);
-    free(b);
-    return status;
-}
-
-static void remove_in(const char *dir, const char *name)
-{
-    char *path = path_in(dir, name);
-    unlink(path);
-    free(path);
-}
-
-static void remove_unborn(const char *dir)
-{
-    static const char *const names[] = {"maillage.db.new", "maillage.db.new-wal", "maillage.db.new-shm", "store.key.new"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) remove_in(dir, names[i]);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return mg_fail(err, MG_STORAGE, "%s cannot be made: %s", path, strerror(errno));
+    close(fd);
+    return MG_OK;
 }
 
 static mg_status create_unborn(const char *dir, const struct mg_env *env, const struct mg_identity *id, struct mg_error *err)
 {
     struct store_key key;
-    char *db_path = path_in(dir, "maillage.db.new"), *key_path = path_in(dir, "store.key.new");
+    char *db_path = mg_path_in(dir, "maillage.db.new"), *key_path = mg_path_in(dir, "store.key.new");
+    char *archive_path = mg_path_in(dir, "archive.db");
     sqlite3 *db = NULL;
     snprintf(key.cipher, sizeof key.cipher, "%s", cpu_has_aes() ? "aegis" : "chacha20");
     env->random(env->context, key.key, sizeof key.key);
     mg_status status = write_key(key_path, &key, err);
+    if (status == MG_OK) status = make_private(db_path, err);
     if (status == MG_OK) status = connect_db(db_path, &key, true, false, &db, err);
     if (status == MG_OK) {
         struct mg_conn conn;
@@ -456,12 +418,13 @@ static mg_status create_unborn(const char *dir, const struct mg_env *env, const 
         conn_close(&conn);
     }
     struct mg_store *store = NULL;
-    if (status == MG_OK && id->hub) status = open_at(dir, "maillage.db.new", "store.key.new", env, &store, err);
+    if (status == MG_OK && id->hub) status = mg_store_open_files(dir, db_path, key_path, archive_path, env, &store, err);
     if (status == MG_OK && id->hub) status = fill_hub(store, err);
     mg_store_close(store);
     sodium_memzero(&key, sizeof key);
     free(db_path);
     free(key_path);
+    free(archive_path);
     return status;
 }
 
@@ -470,14 +433,14 @@ mg_status mg_store_create(const char *dir, const struct mg_env *env, const struc
     struct mg_identity id = birth->identity;
     int lock = -1;
     mg_assert(sodium_init() >= 0);
-    mg_status status = make_dir(dir, err);
+    mg_status status = mg_dir_make(dir, err);
     if (status == MG_OK) status = mg_lock_take(dir, "birth.lock", &lock, err);
     if (status != MG_OK) return status;
     if (mg_store_exists(dir)) {
         close(lock);
         return mg_fail(err, MG_REFUSED, "%s holds a node already; choose another directory with --dir", dir);
     }
-    remove_unborn(dir);
+    mg_store_remove_unborn(dir);
     env->random(env->context, &id.incarnation, sizeof id.incarnation);
     id.incarnation &= INT64_MAX;
     if (id.hub) {
@@ -488,11 +451,11 @@ mg_status mg_store_create(const char *dir, const struct mg_env *env, const struc
         id.scope_count = 0;
     }
     status = create_unborn(dir, env, &id, err);
-    if (status == MG_OK) status = rename_in(dir, "store.key.new", "store.key", err);
-    if (status == MG_OK) status = rename_in(dir, "maillage.db.new", "maillage.db", err);
-    if (status != MG_OK) remove_unborn(dir);
+    if (status == MG_OK) status = mg_rename_in(dir, "store.key.new", "store.key", err);
+    if (status == MG_OK) status = mg_rename_in(dir, "maillage.db.new", "maillage.db", err);
+    if (status != MG_OK) mg_store_remove_unborn(dir);
     sodium_memzero(&id, sizeof id);
-    remove_in(dir, "birth.lock");
+    mg_remove_in(dir, "birth.lock");
     close(lock);
     return status;
 }
@@ -512,8 +475,8 @@ static mg_status check_layout(struct mg_conn *conn, struct mg_error *err)
     return MG_OK;
 }
 
-static mg_status open_at(const char *dir, const char *db_name, const char *key_name, const struct mg_env *env,
-                         struct mg_store **out, struct mg_error *err)
+mg_status mg_store_open_files(const char *dir, const char *db_path, const char *key_path, const char *archive_path,
+                              const struct mg_env *env, struct mg_store **out, struct mg_error *err)
 {
     struct store_key key;
     struct mg_store *store = calloc(1, sizeof *store);
@@ -521,14 +484,11 @@ static mg_status open_at(const char *dir, const char *db_name, const char *key_n
     store->dir = strdup(dir);
     store->env = *env;
     store->schema = mg_plie_schema();
-    char *db_path = path_in(dir, db_name), *key_path = path_in(dir, key_name);
     sqlite3 *db = NULL, *apply = NULL;
     mg_status status = read_key(key_path, &key, err);
     if (status == MG_OK) status = connect_db(db_path, &key, false, false, &db, err);
     if (status == MG_OK) status = connect_db(db_path, &key, false, true, &apply, err);
     sodium_memzero(&key, sizeof key);
-    free(db_path);
-    free(key_path);
     conn_init(&store->user, db);
     conn_init(&store->remote, apply);
     if (status == MG_OK) status = check_layout(&store->user, err);
@@ -538,15 +498,14 @@ static mg_status open_at(const char *dir, const char *db_name, const char *key_n
         return status;
     }
     if (store->id.hub) {
-        store->user.archive = mg_archive_new(dir);
-        store->remote.archive = mg_archive_new(dir);
+        store->user.archive = mg_archive_new(archive_path, key_path);
+        store->remote.archive = mg_archive_new(archive_path, key_path);
     }
     *out = store;
     return MG_OK;
 }
 
-/* Something is noted that no commit holds yet. */
-static mg_status has_notes(struct mg_conn *conn, bool *notes, struct mg_error *err)
+mg_status mg_has_notes(struct mg_conn *conn, bool *notes, struct mg_error *err)
 {
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NOTE_LAST);
     mg_status status;
@@ -560,11 +519,16 @@ mg_status mg_store_open(const char *dir, const struct mg_env *env, struct mg_sto
     mg_assert(sodium_init() >= 0);
     if (!mg_store_exists(dir))
         return mg_fail(err, MG_FAILED, "%s holds no node: `maillage join CODE` makes it one, or `maillage hub init` makes it a hub", dir);
-    struct mg_store *store;
-    mg_status status = open_at(dir, "maillage.db", "store.key", env, &store, err);
+    struct mg_store *store = NULL;
+    char *db_path = mg_path_in(dir, "maillage.db"), *key_path = mg_path_in(dir, "store.key"), *archive_path = mg_path_in(dir, "archive.db");
+    mg_status status = mg_restore_finish(dir, err);
+    if (status == MG_OK) status = mg_store_open_files(dir, db_path, key_path, archive_path, env, &store, err);
+    free(db_path);
+    free(key_path);
+    free(archive_path);
     if (status != MG_OK) return status;
     bool notes;
-    status = has_notes(&store->user, &notes, err);
+    status = mg_has_notes(&store->user, &notes, err);
     if (status == MG_OK && notes) {
         status = mg_edit_begin(store, err);
         if (status == MG_OK) status = mg_edit_commit(store, err);
@@ -637,7 +601,7 @@ void mg_store_watch(struct mg_store *store, const struct mg_progress *progress)
 
 mg_status mg_lock_take(const char *dir, const char *name, int *lock, struct mg_error *err)
 {
-    char *path = path_in(dir, name);
+    char *path = mg_path_in(dir, name);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     mg_status status = MG_OK;
     if (fd < 0) status = mg_fail(err, MG_STORAGE, "%s cannot be opened: %s", path, strerror(errno));
@@ -759,7 +723,7 @@ mg_status mg_apply_begin(struct mg_store *store, struct mg_error *err)
     for (int tries = 0;; tries++) {
         bool notes;
         mg_status status = begin(store, conn, err);
-        if (status == MG_OK) status = has_notes(conn, &notes, err);
+        if (status == MG_OK) status = mg_has_notes(conn, &notes, err);
         if (status == MG_OK && (!notes || tries >= 3)) return MG_OK;
         rollback(conn);
         if (status == MG_OK) status = mg_edit_begin(store, err);

@@ -107,8 +107,8 @@ mg_status mg_apply_save(struct mg_store *store, struct mg_error *err) MG_MUST_CH
 mg_status mg_apply_keep(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_apply_undo(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
 
-/* From here on SQL that takes long on STORE tells PROGRESS now and then that it lives (doing NULL: at
- * what was last said), and ends with MG_STOPPED, rolled back, when PROGRESS says stop; so does
+/* From here on what takes long on STORE tells PROGRESS how far it is, and SQL now and then that it lives
+ * (doing NULL: at what was last said), and ends with MG_STOPPED, rolled back, when PROGRESS says stop; so does
  * waiting for another process's transaction. PROGRESS is borrowed until the next call; NULL: as before.
  * Not during a session, which ends by itself at the next chunk. */
 void mg_store_watch(struct mg_store *store, const struct mg_progress *progress);

@@ -225,6 +225,7 @@ struct proof {
     struct mg_store *store;
     struct mg_conn *conn;
     struct mg_verify_report *report;
+    struct mg_progress_at at;
 };
 
 /* Where this node has let go of commits, or a snapshot stands for them, the hash of the last of them stands for all in their CHAIN. */
@@ -247,6 +248,45 @@ static mg_status has_gaps(struct mg_conn *conn, uint32_t author, bool *gaps, str
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_HAS_GAPS);
     sqlite3_bind_int64(stmt, 1, author);
     *gaps = mg_step(conn, stmt, &status, err) > 0 && sqlite3_column_int(stmt, 0) != 0;
+    sqlite3_reset(stmt);
+    return status;
+}
+
+/* How much there is to do: only counted for somebody who watches. */
+static mg_status count_work(struct proof *p, struct mg_error *err)
+{
+    if (p->store->watch == NULL) return MG_OK;
+    mg_status status = MG_OK;
+    const struct mg_schema *schema = p->store->schema;
+    for (int t = -2; status == MG_OK && t < schema->table_count; t++) {
+        sqlite3_stmt *stmt = NULL;
+        char *text = t == -2   ? sqlite3_mprintf("SELECT count(*) FROM mg_commit")
+                     : t == -1 ? sqlite3_mprintf("SELECT count(*) FROM mg_batch")
+                               : sqlite3_mprintf("SELECT count(*) FROM \"%w\"", schema->tables[t].name);
+        if (sqlite3_prepare_v2(p->conn->db, text, -1, &stmt, NULL) != SQLITE_OK || sqlite3_step(stmt) != SQLITE_ROW)
+            status = mg_sqlite_fail(err, p->conn->db, "counting what to check");
+        else p->at.total += sqlite3_column_int64(stmt, 0);
+        sqlite3_finalize(stmt);
+        sqlite3_free(text);
+    }
+    return status;
+}
+
+/* One more is checked. */
+static mg_status checked(struct proof *p, struct mg_error *err)
+{
+    p->at.done++;
+    return mg_progress_go_on(p->store->watch, &p->at) ? MG_OK : mg_fail(err, MG_STOPPED, "stopped while checking: nothing was changed");
+}
+
+/* What another program wrote in this row could not be committed yet: `status` tells of it. */
+static mg_status is_held_back(struct proof *p, int table, int64_t rowid, bool *held, struct mg_error *err)
+{
+    sqlite3_stmt *stmt = mg_sql(p->conn, MG_SQL_NOTE_OF);
+    mg_status status;
+    sqlite3_bind_int64(stmt, 1, table);
+    sqlite3_bind_int64(stmt, 2, rowid);
+    *held = mg_step(p->conn, stmt, &status, err) > 0;
     sqlite3_reset(stmt);
     return status;
 }
@@ -287,6 +327,8 @@ static mg_status verify_author(struct proof *p, uint32_t author, struct mg_error
         p->report->commits++;
         p->report->archived += sqlite3_column_type(stmt, 12) == SQLITE_NULL;
         if (!commit.has_salt) p->report->erased++;
+        status = checked(p, err);
+        if (status != MG_OK) break;
     }
     sqlite3_reset(stmt);
     free(chain);
@@ -342,6 +384,8 @@ static mg_status verify_batches(struct proof *p, struct mg_error *err)
         if (status != MG_OK) break;
         p->report->signatures++;
         p->report->receipts++;
+        status = checked(p, err);
+        if (status != MG_OK) break;
     }
     sqlite3_finalize(stmt);
     return status;
@@ -363,10 +407,13 @@ static mg_status verify_table(struct proof *p, int table, bool dead, uint64_t *s
         status = mg_row_load(p->store, p->conn, table, sqlite3_column_blob(stmt, 0), &stored, err);
         if (status != MG_OK) break;
         mg_id_format(stored.row.id, id);
-        if (stored.hash != 0 && stored.hash != mg_row_hash(p->conn, &stored.row))
+        bool wrong = stored.hash != 0 && stored.hash != mg_row_hash(p->conn, &stored.row), held = false;
+        if (wrong) status = is_held_back(p, table, stored.rowid, &held, err);
+        if (status == MG_OK && wrong && !held)
             status = mg_fail(err, MG_FAILED, "%s %s is not what its commits say: it was changed without maillage", name, id);
         if (stored.scope < p->conn->scope_count) sums[stored.scope] += stored.hash;
         mg_row_release(&stored);
+        if (status == MG_OK) status = checked(p, err);
     }
     sqlite3_finalize(stmt);
     return status;
@@ -390,10 +437,11 @@ static mg_status verify_rows(struct proof *p, struct mg_error *err)
 
 mg_status mg_log_verify(struct mg_store *store, struct mg_verify_report *report, struct mg_error *err)
 {
-    struct proof p = {store, &store->user, report};
+    struct proof p = {store, &store->user, report, {.doing = "checking", .unit = "items"}};
     bool own;
     memset(report, 0, sizeof *report);
     mg_status status = mg_read_begin(store, &own, err);
+    if (status == MG_OK) status = count_work(&p, err);
     for (uint32_t a = 1; status == MG_OK && a < p.conn->lineage.author_count; a++) status = verify_author(&p, a, err);
     if (status == MG_OK) status = verify_batches(&p, err);
     if (status == MG_OK) status = verify_rows(&p, err);

@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/call.h"
@@ -45,28 +44,9 @@ static void checksum(const struct keys *keys, uint8_t check[16])
 
 /* --- the directory --- */
 
-/* DIR and the directories above it; those made are the owner's only. */
-static mg_status make_dir(const char *dir, struct mg_error *err)
-{
-    char *path = strdup(dir);
-    if (path == NULL) return mg_fail(err, MG_FAILED, "out of memory");
-    mg_status status = MG_OK;
-    for (char *slash = path + 1; status == MG_OK && *path != '\0'; slash++) {
-        char old = *slash;
-        if (old != '/' && old != '\0') continue;
-        *slash = '\0';
-        if (mkdir(path, 0700) != 0 && errno != EEXIST)
-            status = mg_fail(err, MG_STORAGE, "%s cannot be made: %s", path, strerror(errno));
-        if (old == '\0') break;
-        *slash = old;
-    }
-    free(path);
-    return status;
-}
-
 static mg_status open_dir(const char *dir, int *fd, struct mg_error *err)
 {
-    mg_status status = make_dir(dir, err);
+    mg_status status = mg_dir_make(dir, err);
     if (status != MG_OK) return status;
     *fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return *fd >= 0 ? MG_OK

@@ -182,7 +182,7 @@ int main(int argc, char **argv)
         struct mg_position reached;
         must(mg_apply_begin(world_store(w, HUB), &err), &err);
         must(mg_hub_reached(world_store(w, HUB), &reached, &err), &err);
-        must(mg_hub_backed_up(world_store(w, HUB), &reached, &err), &err);
+        must(mg_hub_backed_up(world_store(w, HUB), &reached, w->now_ms, 0, &err), &err);
         must(mg_apply_commit(world_store(w, HUB), &err), &err);
     }
     world_sync(w, NODE);

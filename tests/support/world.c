@@ -228,7 +228,7 @@ int world_back_up(struct world *w)
     int copy = world_copy(w, HUB);
     must(mg_apply_begin(hub, err));
     must(mg_hub_reached(hub, &reached, err));
-    must(mg_hub_backed_up(hub, &reached, err));
+    must(mg_hub_backed_up(hub, &reached, w->now_ms, 0, err));
     must(mg_apply_commit(hub, err));
     return copy;
 }
