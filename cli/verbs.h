@@ -154,6 +154,11 @@
       "--force sets the one it holds aside, as *.before-restore-DATE. Not while maillaged runs\n" \
       "on it. A restored node or hub is recognised at its next session, and what it forgot\n"     \
       "comes back from the other side.")                                                          \
+    X("doctor", mg_verb_doctor, MG_GROUP_MORE, 0, 0, "",                                          \
+      "check everything here and the way to the hub, and say what to do",                         \
+      "Ends with 1 when there is a problem, with 7 when the store cannot be opened, and with 0\n"  \
+      "when there are at most warnings. It changes nothing. With --json, an array of {check,\n"   \
+      "state, text, advice}.")                                                                    \
     X("demo", mg_verb_demo, MG_GROUP_MORE, 0, 0, "[--seed N] [--keep DIR] [--small] [--bilan]",   \
       "show the main job from nothing: a hub, the antennas, a day offline, a night's sync",       \
       "Real processes on this machine's loopback, in a temporary directory that is removed at\n"  \

@@ -29,5 +29,6 @@
 #include "core/snapshot/snapshot.h"
 #include "core/status.h"
 #include "core/store.h"
+#include "core/verify.h"
 
 #endif

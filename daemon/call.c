@@ -69,12 +69,40 @@ static mg_status store_request(struct mg_store *store, const struct mg_store_req
     return status;
 }
 
+/* A probe says hello with nothing to push, and what the hub answers has no consequences here. */
+static mg_status probe_request(struct caller *caller, const struct mg_store_request *request,
+                               struct mg_store_result *result, struct mg_error *err)
+{
+    struct mg_probe *probe = caller->call->probe;
+    mg_status status = MG_OK;
+    if (request->op == MG_STORE_HELLO) {
+        status = store_request(caller->call->store, request, result, err);
+        result->out.hello.last_seq = result->out.hello.acked_seq;
+        return status;
+    }
+    if (request->op == MG_STORE_WELCOME) {
+        probe->hub_time = request->in.welcome.welcome->hub_time;
+        result->out.welcome.push_from = request->in.welcome.welcome->known_seq;
+        mg_link_stop(&caller->link);
+        return MG_OK;
+    }
+    if (request->op == MG_STORE_REPORT) return MG_OK; /* no run, no report */
+    /* Whoever answers that begins to give back; `sync` will. */
+    mg_assert(request->op == MG_STORE_LINEAGE);
+    probe->forgetful = true;
+    mg_link_break(&caller->link);
+    return MG_OK;
+}
+
 static void on_store(struct mg_link *link, const struct mg_store_request *request,
                      struct mg_store_result *result)
 {
     struct mg_error err = {""};
-    mg_assert(caller_of(link)->call->store != NULL); /* an enrolment has no store yet */
-    mg_status status = store_request(caller_of(link)->call->store, request, result, &err);
+    struct caller *caller = caller_of(link);
+    mg_assert(caller->call->store != NULL); /* an enrolment has no store yet */
+    mg_status status = caller->call->probe != NULL
+                           ? probe_request(caller, request, result, &err)
+                           : store_request(caller->call->store, request, result, &err);
     mg_link_stored(link, status, &err);
 }
 
@@ -282,8 +310,9 @@ static void run(struct caller *caller)
     uv_timer_init(&caller->loop, &caller->patience);
     uv_timer_init(&caller->loop, &caller->watch);
     caller->patience.data = caller->watch.data = caller->lookup.data = caller;
-    caller->give_up_at = (int64_t)uv_now(&caller->loop) + MG_CONNECT_MS;
-    uv_timer_start(&caller->patience, on_impatient, MG_CONNECT_MS, 0);
+    int connect_ms = caller->call->probe != NULL ? MG_PROBE_MS : MG_CONNECT_MS;
+    caller->give_up_at = (int64_t)uv_now(&caller->loop) + connect_ms;
+    uv_timer_start(&caller->patience, on_impatient, (uint64_t)connect_ms, 0);
     if (options != NULL && (options->progress != NULL || options->stop != NULL))
         uv_timer_start(&caller->watch, on_watch, WATCH_MS, WATCH_MS);
 

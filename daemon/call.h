@@ -8,7 +8,10 @@
 #include "daemon/daemon.h"
 #include "sync/sync.h"
 
-enum { MG_CONNECT_MS = 10 * 1000 /* name looked up and connected, all its addresses together */ };
+enum {
+    MG_CONNECT_MS = 10 * 1000, /* name looked up and connected, all its addresses together */
+    MG_PROBE_MS = 4 * 1000,    /* the same, for a person who waits to be told just that */
+};
 
 struct mg_call {
     /* In. All borrowed. */
@@ -17,6 +20,7 @@ struct mg_call {
     struct mg_store *store;                   /* a session; NULL for an enrolment */
     const struct mg_invitation *invitation;   /* an enrolment; NULL for a session */
     const struct mg_dial_options *options;    /* budgets, progress, stop; may be NULL */
+    struct mg_probe *probe;                   /* a session that leaves once the hub has answered; or NULL */
 
     /* Out. */
     struct mg_figures figures;

@@ -158,3 +158,22 @@ mg_status mg_control_sync(const char *dir, const struct mg_dial_options *options
     *result = answer.result;
     return answer.status == MG_OK ? MG_OK : mg_fail(err, answer.status, "%s", answer.error.text);
 }
+
+mg_status mg_daemon_runs(const char *dir, bool hub, bool *runs, struct mg_error *err)
+{
+    int lock;
+    *runs = false;
+    if (!mg_has_file(dir, "daemon.lock")) return MG_OK;
+    if (mg_lock_take(dir, "daemon.lock", &lock, NULL) == MG_OK) {
+        close(lock);
+        return MG_OK;
+    }
+    *runs = true;
+    if (hub) return MG_OK; /* it has no such socket */
+    int line = call(dir);
+    if (line < 0)
+        return mg_fail(err, MG_FAILED, "maillaged runs, but %s/" MG_CONTROL_SOCKET " does not answer: %s", dir,
+                       strerror(errno));
+    close(line);
+    return MG_OK;
+}

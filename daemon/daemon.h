@@ -71,6 +71,15 @@ struct mg_dial_options {
 mg_status mg_dial_sync(struct mg_store *store, const struct mg_dial_options *options,
                        struct mg_dial_result *result, struct mg_error *err) MG_MUST_CHECK;
 
+/* Whether the hub answers, and what it says: nothing is exchanged, and the store is as before, `status` too.
+ * As mg_dial_sync otherwise. */
+struct mg_probe {
+    int64_t hub_time;  /* ms; 0: not said, because of FORGETFUL */
+    bool forgetful;    /* it was restored, and asks what it has lost */
+    double seconds;    /* until it had answered */
+};
+mg_status mg_dial_probe(struct mg_store *store, struct mg_probe *probe, struct mg_error *err) MG_MUST_CHECK;
+
 /* Makes DIR a node: draws its keys, presents the invitation, and creates the store once the hub
  * has said yes. The keys wait in DIR/join.keys (mode 0600) meanwhile, so that running it again
  * after a broken link presents the same keys and gets the same answer. DIR is created when it
@@ -114,6 +123,9 @@ void mg_local_clock(const struct mg_env *env, struct mg_night_clock *clock);
 /* For trials (moved_clock.c): *ENV with a clock moved by the seconds that FILE holds; FILE is borrowed while the process
  * lives. NULL: the system's. MG_USAGE: FILE holds no number. */
 mg_status mg_env_moved(const char *file, const struct mg_env **env, struct mg_error *err) MG_MUST_CHECK;
+
+/* *RUNS: a maillaged holds DIR. MG_FAILED: one does, and a node's control socket does not let us in. */
+mg_status mg_daemon_runs(const char *dir, bool hub, bool *runs, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- a program's start --- */
 

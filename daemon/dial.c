@@ -57,3 +57,29 @@ mg_status mg_dial_sync(struct mg_store *store, const struct mg_dial_options *opt
     close(lock);
     return status;
 }
+
+mg_status mg_dial_probe(struct mg_store *store, struct mg_probe *probe, struct mg_error *err)
+{
+    const struct mg_identity *identity = mg_store_identity(store);
+    /* What the hub sends behind its answer is thrown away: let it be little. */
+    const struct mg_dial_options options = {.max_bytes = MG_SESSION_LEAST_BUDGET, .max_ms = MG_PROBE_MS};
+    struct mg_call call = {
+        .address = identity->hub_address,
+        .identity = identity,
+        .store = store,
+        .options = &options,
+        .probe = probe,
+    };
+    *probe = (struct mg_probe){.hub_time = 0};
+    int lock;
+    mg_status status = mg_lock_take(mg_store_dir(store), "sync.lock", &lock, err);
+    if (status != MG_OK) return status;
+    status = mg_call_hub(&call, err);
+    close(lock);
+    probe->seconds = call.seconds;
+    if (probe->forgetful) return MG_OK; /* the link was broken by us */
+    if (status == MG_OK && probe->hub_time == 0)
+        return mg_fail(err, MG_UNREACHABLE, "%s was connected and then said nothing for %d seconds", identity->hub_address,
+                       MG_PROBE_MS / 1000);
+    return status;
+}

@@ -51,6 +51,10 @@ sync_node bastien
 fill
 expect 7 "$full" people disk/anne 2000
 expect 7 "$full" people disk/anne 2000 # and again: the first left nothing behind
+if [ "$MAILLAGE_SMALL_DISK" = tmpfs ]; then
+    m --dir disk/anne doctor >doctor.out 2>&1
+    grep -q '^disk *problem .* MB free' doctor.out || fail "the doctor does not see it: $(cat doctor.out)"
+fi
 empty
 is "nothing was changed:" "$(count disk/anne)" 10
 expect 0 "" people bastien 2000
