@@ -974,7 +974,7 @@ mg_status mg_hub_saved_number(struct mg_store *store, uint64_t *saved, struct mg
     static const char *const keys[][2] = {{"backup_history", "backup_n"}, {"backup_history_before", "backup_n_before"}};
     *saved = UINT64_MAX;
     for (size_t i = 0; status == MG_OK && i < sizeof keys / sizeof *keys; i++) {
-        int64_t history, n;
+        int64_t history, n = 0;
         uint32_t met;
         status = mg_meta_int(conn, keys[i][0], &history, 0, err);
         if (status == MG_OK) status = mg_meta_int(conn, keys[i][1], &n, 0, err);
