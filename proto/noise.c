@@ -165,7 +165,7 @@ static void mix_key_and_hash(struct mg_noise *noise, struct mg_bytes input)
     sodium_memzero(out, sizeof out);
 }
 
-/* Our two patterns have a key before the first encryption (message 1 mixes es before its payload),
+/* Our patterns have a key before the first encryption (message 1 mixes es before its payload),
  * so the specification's plaintext branch would be code that nothing reaches. */
 static mg_status encrypt_and_hash(struct mg_noise *noise, struct mg_bytes plain, struct mg_buf *out)
 {
@@ -191,16 +191,18 @@ static mg_status decrypt_and_hash(struct mg_noise *noise, struct mg_bytes sealed
 
 /* ---- tokens: Noise rev 34, 5.3 and 7 ---- */
 
-enum token { END, E, S, EE, ES, SE, PSK };
+enum token { END, E, S, EE, ES, SE, SS, PSK };
 
 enum { TOKENS_MAX = 4 };
 
 static const struct pattern {
     const char *name;
+    int count;
     enum token messages[MG_NOISE_MESSAGES][TOKENS_MAX];
 } patterns[] = {
-    [MG_NOISE_XK] = {"Noise_XK_25519_ChaChaPoly_BLAKE2b", {{E, ES}, {E, EE}, {S, SE}}},
-    [MG_NOISE_XKPSK3] = {"Noise_XKpsk3_25519_ChaChaPoly_BLAKE2b", {{E, ES}, {E, EE}, {S, SE, PSK}}},
+    [MG_NOISE_XK] = {"Noise_XK_25519_ChaChaPoly_BLAKE2b", 3, {{E, ES}, {E, EE}, {S, SE}}},
+    [MG_NOISE_XKPSK3] = {"Noise_XKpsk3_25519_ChaChaPoly_BLAKE2b", 3, {{E, ES}, {E, EE}, {S, SE, PSK}}},
+    [MG_NOISE_X] = {"Noise_X_25519_ChaChaPoly_BLAKE2b", 1, {{E, ES, S, SS}}},
 };
 
 static struct mg_bytes key_bytes(const uint8_t key[MG_NOISE_KEY])
@@ -215,11 +217,11 @@ static void mix_ephemeral(struct mg_noise *noise, const uint8_t key[MG_NOISE_KEY
     if (noise->pattern == MG_NOISE_XKPSK3) mix_key(noise, key_bytes(key));
 }
 
-/* The first letter of es and se is the initiator's key, the second the responder's. */
+/* The first letter of es, se and ss is the initiator's key, the second the responder's. */
 static mg_status mix_dh(struct mg_noise *noise, enum token token)
 {
-    bool own_static = token == (noise->initiator ? SE : ES);
-    bool remote_static = token == (noise->initiator ? ES : SE);
+    bool own_static = token == SS || token == (noise->initiator ? SE : ES);
+    bool remote_static = token == SS || token == (noise->initiator ? ES : SE);
     mg_assert(!remote_static || noise->has_remote_static);
     uint8_t shared[MG_NOISE_KEY];
     /* libsodium says no to an all-zero result: a key of small order, which would let anybody know
@@ -242,7 +244,8 @@ static mg_status write_token(struct mg_noise *noise, enum token token, struct mg
     case S: return encrypt_and_hash(noise, key_bytes(noise->static_public), out);
     case EE:
     case ES:
-    case SE: return mix_dh(noise, token);
+    case SE:
+    case SS: return mix_dh(noise, token);
     case PSK:
         mg_assert(noise->has_psk);
         mix_key_and_hash(noise, key_bytes(noise->psk));
@@ -288,7 +291,8 @@ static mg_status read_token(struct mg_noise *noise, enum token token, struct mg_
         return read_static(noise, front);
     case EE:
     case ES:
-    case SE: return mix_dh(noise, token);
+    case SE:
+    case SS: return mix_dh(noise, token);
     case PSK:
         if (!noise->has_psk) return MG_DENIED;
         mix_key_and_hash(noise, key_bytes(noise->psk));
@@ -329,14 +333,14 @@ void mg_noise_free(struct mg_noise *noise)
 
 void mg_noise_set_psk(struct mg_noise *noise, const uint8_t psk[MG_NOISE_KEY])
 {
-    mg_assert(noise->pattern == MG_NOISE_XKPSK3 && noise->done < MG_NOISE_MESSAGES);
+    mg_assert(noise->pattern == MG_NOISE_XKPSK3 && !mg_noise_is_finished(noise));
     memcpy(noise->psk, psk, MG_NOISE_KEY);
     noise->has_psk = true;
 }
 
 bool mg_noise_is_finished(const struct mg_noise *noise)
 {
-    return noise->done == MG_NOISE_MESSAGES;
+    return noise->done == patterns[noise->pattern].count;
 }
 
 /* Messages alternate, and the initiator writes the first. */
@@ -420,6 +424,7 @@ const uint8_t *mg_noise_remote_static(const struct mg_noise *noise)
 mg_status mg_noise_encrypt(struct mg_noise *noise, struct mg_bytes plain, struct mg_buf *out)
 {
     mg_assert(mg_noise_is_finished(noise));
+    mg_assert(noise->pattern != MG_NOISE_X || noise->initiator);
     if (plain.len > MG_NOISE_MESSAGE_MAX - MG_NOISE_TAG) return MG_REFUSED;
     return seal(&noise->sending, (struct mg_bytes){0}, plain, out);
 }
@@ -427,6 +432,7 @@ mg_status mg_noise_encrypt(struct mg_noise *noise, struct mg_bytes plain, struct
 mg_status mg_noise_decrypt(struct mg_noise *noise, struct mg_bytes sealed, struct mg_buf *out)
 {
     mg_assert(mg_noise_is_finished(noise));
+    mg_assert(noise->pattern != MG_NOISE_X || !noise->initiator);
     if (sealed.len > MG_NOISE_MESSAGE_MAX) return MG_BAD_BYTES;
     return unseal(&noise->receiving, (struct mg_bytes){0}, sealed, out);
 }

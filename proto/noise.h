@@ -1,14 +1,17 @@
 /*
- * noise.h - the Noise handshakes of a session (XK) and of an enrolment (XKpsk3).
+ * noise.h - the Noise handshakes of a session (XK), an enrolment (XKpsk3) and a bundle (X).
  *
- * Noise_XK_25519_ChaChaPoly_BLAKE2b and Noise_XKpsk3_25519_ChaChaPoly_BLAKE2b, after
- * revision 34 of the Noise specification, on libsodium's primitives:
+ * Noise_XK_25519_ChaChaPoly_BLAKE2b, Noise_XKpsk3_25519_ChaChaPoly_BLAKE2b and
+ * Noise_X_25519_ChaChaPoly_BLAKE2b, after revision 34 of the Noise specification, on
+ * libsodium's primitives:
  *
- *     <- s                    the initiator knows the hub's static key beforehand
+ *     <- s                    the initiator knows the responder's static key beforehand
  *     ...
- *     -> e, es                message 1
+ *     -> e, es                message 1        of X: -> e, es, s, ss, and nothing after it
  *     <- e, ee                message 2
  *     -> s, se  (, psk)       message 3: the node's static key, and the invitation's secret
+ *
+ * X is one way, for a file: the initiator alone seals, the responder alone opens.
  *
  * Bytes in, bytes out: nothing here draws chance or touches a socket. The ephemeral
  * private key is an argument and must be used for one handshake only.
@@ -31,10 +34,10 @@ enum {
     MG_NOISE_HASH = 64,
     MG_NOISE_TAG = 16,
     MG_NOISE_MESSAGE_MAX = 65535, /* Noise rev 34, 3 */
-    MG_NOISE_MESSAGES = 3         /* in a handshake */
+    MG_NOISE_MESSAGES = 3         /* in the longest handshake */
 };
 
-enum mg_noise_pattern { MG_NOISE_XK, MG_NOISE_XKPSK3 };
+enum mg_noise_pattern { MG_NOISE_XK, MG_NOISE_XKPSK3, MG_NOISE_X };
 
 /* Noise rev 34, 5.1: a key and how many messages it has sealed. */
 struct mg_noise_cipher {
@@ -48,7 +51,7 @@ struct mg_noise {
     bool initiator;
     bool has_psk;
     bool has_remote_static;
-    int done; /* handshake messages written or read: MG_NOISE_MESSAGES when finished */
+    int done; /* handshake messages written or read */
 
     uint8_t static_private[MG_NOISE_KEY]; /* wiped, like all down to CHAINING, at the end */
     uint8_t ephemeral_private[MG_NOISE_KEY];
@@ -67,8 +70,8 @@ struct mg_noise {
     struct mg_noise_cipher receiving;
 };
 
-/* Starts a handshake. Keys are copied. REMOTE_STATIC is the hub's for the initiator, NULL for the
- * responder, who learns it in message 3. */
+/* Starts a handshake. Keys are copied. REMOTE_STATIC is the responder's for the initiator, NULL for the
+ * responder, who learns the initiator's in message 3 (of X: 1) and needs no ephemeral key with X. */
 void mg_noise_init(struct mg_noise *noise, enum mg_noise_pattern pattern, bool initiator,
                    struct mg_bytes prologue, const uint8_t static_private[MG_NOISE_KEY],
                    const uint8_t *remote_static, const uint8_t ephemeral_private[MG_NOISE_KEY]);

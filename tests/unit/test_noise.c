@@ -1,6 +1,6 @@
 /*
- * test_noise.c - both sides of every public XK and XKpsk3 handshake, byte for byte, and
- * every byte of every message flipped once.
+ * test_noise.c - both sides of every public XK and XKpsk3 handshake and of an X one, byte for
+ * byte, and every byte of every message flipped once.
  *
  * The two sources say the same in different words. cacophony lists handshake and transport
  * messages that alternate all along; flynn's transport starts again with the initiator.
@@ -257,6 +257,50 @@ static void the_public_vectors_hold(void **state)
     assert_int_equal(counts[0], 5);
     assert_int_equal(counts[1], 5);
     json_decref(root);
+}
+
+/* ---- one way ---- */
+
+/* The X vector of cacophony, the collection that the file above takes its own from. */
+static const char *const x_messages[][2] = {
+    {"4c756477696720766f6e204d69736573",
+     "ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c79446c81e52f35c193f540f853e38ee3ddd5"
+     "d5ffe3cfa8b0c5b93c9498bd737ca396ca4dfa63e3f4878fa875a480bddfa3c0673aa4ec7600b7ea42a1f444512e3c25"
+     "24c19acd86468bde6b0aaa7dc2fc5069"},
+    {"4d757272617920526f746862617264", "b4e352f51eecbb9552dd7ab7240619d18aea21752d866e8687ac0181c3177a"},
+    {"462e20412e20486179656b", "3bd6fa95f3f6eed5f01e0c02df392a7fd96ff9416c36f7311f947e"},
+    {"4361726c204d656e676572", "8bce3062e9348896691a45e74563a5d57866e0ab39fa8bde2bcfca"},
+    {"4a65616e2d426170746973746520536179",
+     "cc7610aad99dedc9fe14db2ab59dd09c380bb5f2b5999dcc340739f597817b7c67"},
+    {"457567656e2042f6686d20766f6e2042617765726b",
+     "8b6dcbd77c157bc7ada2f28966068d18529725b2d34571415f507e92a6fcd9843a8cccb63b"},
+};
+static const char x_vector[] =
+    "{\"source\": \"cacophony\", \"init_prologue\": \"4a6f686e2047616c74\","
+    " \"init_static\": \"e61ef9919cde45dd5f82166404bd08e38bceb5dfdfded0a34c8df7ed542214d1\","
+    " \"init_ephemeral\": \"893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a\","
+    " \"init_remote_static\": \"31e0303fd6418d2f8c0e78b91f22e8caed0fbe48656dcf4767e4834f701b8f62\","
+    " \"resp_prologue\": \"4a6f686e2047616c74\","
+    " \"resp_static\": \"4a3acbfdb163dec651dfa3194dece676d437029c62a408b4c5ea9114246e4893\","
+    " \"handshake_hash\": \"7a08e025835287d37f81c295a0a86f0431e206e5032632d06110df590aa69b08"
+    "c0f5e6909f199ccfa044c1516366b974f3f28102f977d0fac845c6563c7d5314\"}";
+
+static void the_one_way_vector_holds(void **state)
+{
+    (void)state;
+    struct pair pair;
+    json_t *vector = json_loads(x_vector, 0, NULL);
+    assert_non_null(vector);
+    start_vector(&pair, vector, MG_NOISE_X);
+    for (size_t i = 0; i < sizeof x_messages / sizeof *x_messages; i++) {
+        json_t *message = json_pack("{s:s, s:s}", "payload", x_messages[i][0], "ciphertext", x_messages[i][1]);
+        check_message(&pair.initiator, &pair.responder, message);
+        json_decref(message);
+        if (i == 0) check_end(&pair, vector);
+    }
+    assert_false(mg_noise_is_our_turn(&pair.responder)); /* nothing goes back */
+    stop(&pair);
+    json_decref(vector);
 }
 
 /* ---- refusals that need no vector ---- */
@@ -537,6 +581,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_public_vectors_hold),
+        cmocka_unit_test(the_one_way_vector_holds),
         cmocka_unit_test(a_handshake_of_our_own_is_flipped_too),
         cmocka_unit_test(a_key_of_small_order_is_refused),
         cmocka_unit_test(another_hub_cannot_read_message_1),
