@@ -10,6 +10,7 @@
 #include "core/archive.h"
 #include "core/backup.h"
 #include "core/buf.h"
+#include "core/bundle.h"
 #include "core/compress.h"
 #include "core/ddl.h"
 #include "core/edit.h"

@@ -8,6 +8,7 @@
 #ifndef MG_CORE_ENGINE_H
 #define MG_CORE_ENGINE_H
 
+#include "core/bundle.h"
 #include "core/civil.h"
 #include "core/edit.h"
 #include "core/hash.h"
@@ -522,6 +523,15 @@ mg_status mg_dossier_evict(struct mg_store *store, struct mg_conn *conn, const u
 int mg_digests_of(const struct mg_conn *conn, const char scopes[][MG_SCOPE_MAX + 1], int count, bool all,
                   struct mg_scope_digest *digests);
 void mg_end_hash(const uint8_t node[MG_ID_LEN], const struct mg_end *end, uint8_t hash[MG_HASH_LEN]);
+
+/* Parts of replica.c that answers of bundles are taken with (bundle.c), and the reverse. */
+mg_status mg_own_hash(struct mg_conn *conn, uint32_t author, uint64_t seq, uint8_t hash[MG_HASH_LEN], struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_welcome_learn(struct mg_store *store, const struct mg_welcome *welcome, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_welcome_compare(struct mg_store *store, const struct mg_welcome *welcome, uint64_t *push_from, bool *forked,
+                             struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_cursor_advance(struct mg_conn *conn, const struct mg_position *to, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_end_check(const struct mg_store *store, const struct mg_end *end, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_bundle_satisfied(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK; /* an END was taken */
 
 /* conn->moves become routes, which get their numbers with the batch that made them. */
 mg_status mg_routes_of_moves(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;

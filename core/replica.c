@@ -16,7 +16,7 @@ static mg_status self_author(struct mg_store *store, struct mg_conn *conn, uint3
 }
 
 /* The hash of one's own commit SEQ; zeros for 0 or when it is not there. */
-static mg_status own_hash(struct mg_conn *conn, uint32_t author, uint64_t seq, uint8_t hash[MG_HASH_LEN], struct mg_error *err)
+mg_status mg_own_hash(struct mg_conn *conn, uint32_t author, uint64_t seq, uint8_t hash[MG_HASH_LEN], struct mg_error *err)
 {
     mg_status status;
     memset(hash, 0, MG_HASH_LEN);
@@ -73,7 +73,7 @@ mg_status mg_replica_hello(struct mg_store *store, struct mg_hello *hello, struc
     if (status == MG_OK) status = mg_cursor_get(conn, &cursor, err);
     if (status == MG_OK) status = mg_author_acked(conn, author, &hello->acked_seq, err);
     if (status == MG_OK) status = mg_author_last(conn, author, &hello->last_seq, err);
-    if (status == MG_OK) status = own_hash(conn, author, hello->acked_seq, hash, err);
+    if (status == MG_OK) status = mg_own_hash(conn, author, hello->acked_seq, hash, err);
     if (status != MG_OK) return status;
     memcpy(hello->acked_hash, hash, MG_SHORT_HASH_LEN);
     if (cursor.n > 0) hello->cursor = (struct mg_position){conn->lineage.histories[cursor.history].id, cursor.n};
@@ -241,30 +241,35 @@ mg_status mg_replica_fork(struct mg_store *store, uint64_t base, struct mg_error
     return status;
 }
 
-mg_status mg_replica_welcome(struct mg_store *store, const struct mg_welcome *welcome, uint64_t *push_from, bool *forked,
-                             struct mg_error *err)
+/* What the hub says of its lineage, whoever is asked. */
+mg_status mg_welcome_learn(struct mg_store *store, const struct mg_welcome *welcome, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
-    uint32_t author;
-    uint64_t last, acked;
-    uint8_t hash[MG_HASH_LEN];
-    *forked = false;
     mg_status status = MG_OK;
     for (int i = 0; status == MG_OK && i < welcome->history_count; i++) status = mg_history_learn(conn, &welcome->histories[i], err);
     if (status == MG_OK) status = mg_choose_again(store, conn, err);
     if (status == MG_OK) status = mg_repair(store, conn, err);
-    if (status == MG_OK) status = self_author(store, conn, &author, err);
-    if (status == MG_OK) status = mg_author_last(conn, author, &last, err);
-    if (status == MG_OK) status = mg_author_acked(conn, author, &acked, err);
     if (status == MG_OK) status = mg_runs_hear(store, conn, welcome->runs, err);
-    if (status == MG_OK) status = mg_meta_set_int(conn, "skew_ms", store->env.now_ms(store->env.context) - welcome->hub_time, err);
     if (status != MG_OK) return status;
     /* Where the hub's lineage and ours part: what mg_replica_refill gives back lies beyond. */
     int64_t newest = welcome->history_count > 0 ? mg_history_known(conn, welcome->histories[welcome->history_count - 1].id) : 0;
     status = mg_meta_set_int(conn, "welcome_history", newest, err);
-    if (status == MG_OK) status = mg_meta_set_int(conn, "welcome_resume", (int64_t)welcome->resume, err);
+    return status == MG_OK ? mg_meta_set_int(conn, "welcome_resume", (int64_t)welcome->resume, err) : status;
+}
+
+/* What it knows of our commits, beside what we know of them. */
+mg_status mg_welcome_compare(struct mg_store *store, const struct mg_welcome *welcome, uint64_t *push_from, bool *forked, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    uint32_t author;
+    uint64_t last, acked, known = welcome->known_seq;
+    uint8_t hash[MG_HASH_LEN];
+    *forked = false;
+    mg_status status = self_author(store, conn, &author, err);
+    if (status == MG_OK) status = mg_author_last(conn, author, &last, err);
+    if (status == MG_OK) status = mg_author_acked(conn, author, &acked, err);
     if (status != MG_OK) return status;
-    uint64_t known = welcome->known_seq, cut;
+    uint64_t cut;
     status = mg_author_cut(conn, author, &cut, err);
     if (status == MG_OK && known < cut && !welcome->lineage_wanted) status = hub_lost_what_was_safe(known, cut, err);
     if (status != MG_OK) return status;
@@ -277,9 +282,18 @@ mg_status mg_replica_welcome(struct mg_store *store, const struct mg_welcome *we
         return mg_replica_fork(store, last, err);
     }
     if (known == 0) return MG_OK;
-    status = own_hash(conn, author, known, hash, err);
+    status = mg_own_hash(conn, author, known, hash, err);
     if (status == MG_OK && memcmp(hash, welcome->known_hash, MG_SHORT_HASH_LEN) != 0) *push_from = 0; /* the hub will say where they part */
     return status;
+}
+
+mg_status mg_replica_welcome(struct mg_store *store, const struct mg_welcome *welcome, uint64_t *push_from, bool *forked,
+                             struct mg_error *err)
+{
+    int64_t skew = store->env.now_ms(store->env.context) - welcome->hub_time;
+    mg_status status = mg_welcome_learn(store, welcome, err);
+    if (status == MG_OK) status = mg_meta_set_int(&store->remote, "skew_ms", skew, err);
+    return status == MG_OK ? mg_welcome_compare(store, welcome, push_from, forked, err) : status;
 }
 
 /* --- pushing --- */
@@ -598,15 +612,28 @@ static mg_status keep_safe(struct mg_conn *conn, const struct mg_end *end, struc
     return status == MG_OK ? mg_meta_set_int(conn, "safe_at", end->hub_time, err) : status;
 }
 
+mg_status mg_end_check(const struct mg_store *store, const struct mg_end *end, struct mg_error *err)
+{
+    uint8_t hash[MG_HASH_LEN];
+    mg_end_hash(store->id.node, end, hash);
+    if (crypto_sign_verify_detached(end->signature, hash, sizeof hash, store->id.hub_sign) == 0) return MG_OK;
+    return mg_fail(err, MG_BAD_BYTES, "the hub's closing word carries a wrong signature");
+}
+
+/* Where the fact holds: a bundle says it to the hub. */
+static mg_status keep_place(struct mg_conn *conn, const struct mg_position *at, struct mg_error *err)
+{
+    mg_status status = mg_meta_set_int(conn, "fact_history", mg_history_known(conn, at->history), err);
+    return status == MG_OK ? mg_meta_set_int(conn, "fact_n", (int64_t)at->n, err) : status;
+}
+
 mg_status mg_replica_end(struct mg_store *store, const struct mg_end *end, struct mg_outcome *outcome, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
-    uint8_t hash[MG_HASH_LEN];
-    mg_end_hash(store->id.node, end, hash);
-    if (crypto_sign_verify_detached(end->signature, hash, sizeof hash, store->id.hub_sign) != 0)
-        return mg_fail(err, MG_BAD_BYTES, "the hub's closing word carries a wrong signature");
-    mg_status status = mg_cursor_advance(conn, &end->cursor, err);
+    mg_status status = mg_end_check(store, end, err);
+    if (status == MG_OK) status = mg_cursor_advance(conn, &end->cursor, err);
     if (status == MG_OK) status = keep_safe(conn, end, err);
+    if (status == MG_OK) status = mg_bundle_satisfied(conn, err);
     if (status == MG_OK) status = mg_repair(store, conn, err);
     if (status == MG_OK) status = mg_rules_owed(store, conn, err);
     struct mg_date day;
@@ -628,7 +655,7 @@ mg_status mg_replica_end(struct mg_store *store, const struct mg_end *end, struc
     if (status == MG_OK) status = mg_meta_set_bytes(conn, "last_failure", "", 0, err);
     if (status == MG_OK) status = mg_meta_set_bytes(conn, "fact_signature", end->signature, MG_SIGN_LEN, err);
     if (status == MG_OK) status = mg_meta_set_int(conn, "fact_time", end->hub_time, err);
-    return status;
+    return status == MG_OK ? keep_place(conn, &end->cursor, err) : status;
 }
 
 mg_status mg_replica_failed(struct mg_store *store, mg_status why, const char *sentence, struct mg_error *err)

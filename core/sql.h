@@ -170,6 +170,13 @@
     X(PEER_ACK, "INSERT INTO mg_peer(node, incarnation, history, n, waiting) VALUES (?1, ?2, ?3, ?4, -1)"              \
                 " ON CONFLICT(node) DO UPDATE SET incarnation = ?2, history = ?3, n = ?4")                             \
     X(PEER_DONE, "UPDATE mg_peer SET last_sync = ?2, waiting = ?3, digests_agree = ?4, verdicts_agree = ?5 WHERE node = ?1") \
+    X(BUNDLE_GET, "SELECT number, at, incarnation, acked_seq, last_seq, answered FROM mg_bundle WHERE node = ?1 AND token = ?2")\
+    X(BUNDLE_ADD, "INSERT INTO mg_bundle(node, token, number, at, incarnation, acked_seq, last_seq, answered) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)")\
+    X(BUNDLE_NEWEST, "SELECT number, at FROM mg_bundle WHERE node = ?1 ORDER BY number DESC, at DESC LIMIT 1")         \
+    X(BUNDLE_ANSWERED, "SELECT number, answered FROM mg_bundle WHERE node = ?1 AND answered > 0 ORDER BY number DESC LIMIT 1")\
+    X(BUNDLE_NUMBERED, "SELECT 1 FROM mg_bundle WHERE node = ?1 AND number = ?2 LIMIT 1")                              \
+    X(BUNDLE_DONE, "UPDATE mg_bundle SET answered = ?3 WHERE node = ?1 AND token = ?2")                                \
+    X(BATCH_NUMBERED, "SELECT history, last_n FROM mg_batch WHERE author = ?1 ORDER BY b DESC LIMIT 1")                \
     X(INVITE_ADD, "INSERT INTO mg_invite(id, secret, name, scopes, expires) VALUES (?1, ?2, ?3, ?4, ?5)")              \
     X(INVITE_GET, "SELECT secret, name, scopes, expires, noise_key, sign_key FROM mg_invite WHERE id = ?1")            \
     X(INVITE_USE, "UPDATE mg_invite SET noise_key = ?2, sign_key = ?3 WHERE id = ?1") \

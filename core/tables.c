@@ -82,6 +82,11 @@ const char mg_engine_tables[] =
     /* The hub's own notes on its nodes. */
     "CREATE TABLE mg_peer(node BLOB PRIMARY KEY, incarnation INTEGER, history INTEGER, n INTEGER, last_sync INTEGER,"
     " waiting INTEGER, digests_agree INTEGER, verdicts_agree INTEGER) STRICT, WITHOUT ROWID;"
+    /* Bundles that a node wrote, or that the hub took in: see bundle.h. answered: ms, 0 not yet. */
+    "CREATE TABLE mg_bundle(node BLOB NOT NULL, token BLOB NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL,"
+    " incarnation INTEGER NOT NULL, acked_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, answered INTEGER NOT NULL,"
+    " PRIMARY KEY(node, token)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX mg_bundle_number ON mg_bundle(node, number);"
     "CREATE TABLE mg_invite(id BLOB PRIMARY KEY, secret BLOB NOT NULL, name TEXT NOT NULL, scopes TEXT NOT NULL,"
     " expires INTEGER NOT NULL, noise_key BLOB, sign_key BLOB) STRICT, WITHOUT ROWID;"
     /* Run reports: a node's own; the hub's are its nodes'. told: it was in a BYE. received: by the hub's clock, ms. */
