@@ -46,6 +46,17 @@ static mg_status begin_from(struct mg_store *store, struct mg_conn *conn, struct
     return MG_OK;
 }
 
+/* What mg_replica_refill takes for what the hub has. */
+static mg_status refill_begins(struct mg_conn *conn, struct mg_position *refilled, struct mg_error *err)
+{
+    int64_t history, n;
+    mg_status status = mg_meta_int(conn, "welcome_history", &history, 0, err);
+    if (status == MG_OK) status = mg_meta_int(conn, "welcome_resume", &n, 0, err);
+    bool known = status == MG_OK && history > 0 && history < conn->lineage.history_count;
+    if (known) *refilled = (struct mg_position){conn->lineage.histories[history].id, (uint64_t)n};
+    return status;
+}
+
 /* The fact of the last END, while nothing was read after it. */
 static mg_status last_fact(struct mg_conn *conn, struct mg_bundle_plan *plan, struct mg_error *err)
 {
@@ -84,6 +95,8 @@ mg_status mg_bundle_plan(struct mg_store *store, struct mg_bundle_plan *plan, st
     plan->number = (uint64_t)number + 1;
     plan->lineage = plan->hello.cursor.n > 0 && (conn->lineage.history_count <= LINEAGE_CHEAP + 1 || (bits & (WANTS_LINEAGE | WANTS_REFILL)) != 0);
     plan->refill = (bits & WANTS_REFILL) != 0;
+    if (plan->refill) status = refill_begins(conn, &plan->refilled, err);
+    if (status != MG_OK) return status;
     if ((bits & WANTS_FROM) != 0) status = begin_from(store, conn, &plan->hello, err);
     if (status == MG_OK) status = last_fact(conn, plan, err);
     return status == MG_OK ? count_waiting(conn, &plan->waiting, err) : status;
@@ -109,6 +122,9 @@ static mg_status find_line(struct mg_conn *conn, const uint8_t node[MG_ID_LEN], 
     line->acked_seq = (uint64_t)sqlite3_column_int64(stmt, 3);
     line->last_seq = (uint64_t)sqlite3_column_int64(stmt, 4);
     line->answered_at = sqlite3_column_int64(stmt, 5);
+    int64_t history = sqlite3_column_int64(stmt, 6);
+    bool known = history > 0 && history < conn->lineage.history_count;
+    if (known) line->cursor = (struct mg_position){conn->lineage.histories[history].id, (uint64_t)sqlite3_column_int64(stmt, 7)};
     sqlite3_reset(stmt);
     return MG_OK;
 }
@@ -124,6 +140,8 @@ static mg_status add_line(struct mg_store *store, const uint8_t node[MG_ID_LEN],
     sqlite3_bind_int64(stmt, 5, (int64_t)line->incarnation);
     sqlite3_bind_int64(stmt, 6, (int64_t)line->acked_seq);
     sqlite3_bind_int64(stmt, 7, (int64_t)line->last_seq);
+    sqlite3_bind_int64(stmt, 8, line->cursor.history != 0 ? mg_history_known(conn, line->cursor.history) : 0);
+    sqlite3_bind_int64(stmt, 9, (int64_t)line->cursor.n);
     return mg_run(conn, stmt, err);
 }
 
@@ -131,6 +149,22 @@ mg_status mg_bundle_keep(struct mg_store *store, const struct mg_bundle_line *li
 {
     mg_status status = mg_meta_set_int(&store->remote, "bundle_number", (int64_t)line->number, err);
     return status == MG_OK ? add_line(store, store->id.node, line, err) : status;
+}
+
+/* --- positions --- */
+
+/* The history in which the number of a position was given: it may be said by a history that continued it. */
+static struct mg_mark native(const struct mg_conn *conn, struct mg_mark mark)
+{
+    const struct mg_ancestor *histories = conn->lineage.histories;
+    while (histories[mark.history].parent != 0 && mark.n <= histories[mark.history].fork) mark.history = histories[mark.history].parent;
+    return mark;
+}
+
+static bool reaches(const struct mg_conn *conn, struct mg_mark cursor, struct mg_mark place)
+{
+    if (place.n == 0) return true;
+    return place.history != 0 && cursor.history != 0 && mg_covers(&conn->lineage, cursor, native(conn, place));
 }
 
 /* --- the hub has read one --- */
@@ -161,12 +195,14 @@ static mg_status number_used(struct mg_conn *conn, const uint8_t node[MG_ID_LEN]
 }
 
 mg_status mg_hub_bundle(struct mg_store *store, const struct mg_peer *peer, uint64_t number, const uint8_t token[MG_BUNDLE_TOKEN_LEN],
-                        struct mg_bundle_news *news, struct mg_error *err)
+                        const struct mg_position *refilled, struct mg_bundle_news *news, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
     struct mg_bundle_line line;
     bool found;
     memset(news, 0, sizeof *news);
+    struct mg_mark now = {store->history_running, INT64_MAX}, beyond = {mg_history_known(conn, refilled->history), refilled->n};
+    news->refill_is_old = refilled->history != 0 && !reaches(conn, now, beyond);
     mg_status status = find_line(conn, peer->node, token, &line, &news->repeated_at, &found, err);
     if (status == MG_OK) status = find_newest(conn, peer->node, false, &news->newest, &news->newest_at, err);
     if (status != MG_OK || found) return status;
@@ -247,32 +283,25 @@ static mg_status part_ways(struct mg_store *store, const struct mg_bundle_line *
     return mg_replica_fork(store, line->last_seq, err);
 }
 
-/* The history in which the number of a position was given: it may be said by a history that continued it. */
-static struct mg_mark native(const struct mg_conn *conn, struct mg_mark mark)
-{
-    const struct mg_ancestor *histories = conn->lineage.histories;
-    while (histories[mark.history].parent != 0 && mark.n <= histories[mark.history].fork) mark.history = histories[mark.history].parent;
-    return mark;
-}
-
-static bool reaches(const struct mg_conn *conn, struct mg_mark cursor, struct mg_mark place)
-{
-    if (place.n == 0) return true;
-    return place.history != 0 && cursor.history != 0 && mg_covers(&conn->lineage, cursor, native(conn, place));
-}
-
 static bool is_same_place(const struct mg_conn *conn, struct mg_mark a, struct mg_mark b)
 {
     struct mg_mark x = native(conn, a), y = native(conn, b);
     return x.history == y.history && x.n == y.n;
 }
 
-/* Where the cursor stands to what lies between FROM and TO: MG_REFUSED when something before it is missing. */
-static mg_status place(struct mg_conn *conn, uint64_t from, struct mg_position to, struct mg_mark *cursor, struct mg_mark *end, struct mg_error *err)
+/* Where the cursor stands to what lies between FROM and TO: MG_REFUSED when something before it is missing, or when TO is of a
+ * lineage that has lost what was read here after the bundle was written: with the cursor there, the hub would never ask for it. */
+static mg_status place(struct mg_conn *conn, const struct mg_bundle_line *line, uint64_t from, struct mg_position to, struct mg_mark *cursor, struct mg_mark *end, struct mg_error *err)
 {
     *end = (struct mg_mark){mg_history_known(conn, to.history), to.n};
     mg_status status = mg_cursor_get(conn, cursor, err);
-    if (status != MG_OK || reaches(conn, *cursor, (struct mg_mark){end->history, from})) return status;
+    if (status != MG_OK) return status;
+    struct mg_mark told = {line->cursor.history != 0 ? mg_history_known(conn, line->cursor.history) : 0, line->cursor.n};
+    bool parted = cursor->n > 0 && !reaches(conn, *end, *cursor) && !reaches(conn, *cursor, *end);
+    if (parted && !reaches(conn, told, *cursor))
+        return mg_fail(err, MG_REFUSED, "the hub was restored, and lost what this directory has read since the bundle was written: "
+                                        "write a new bundle with `maillage bundle out` and take it to the hub");
+    if (reaches(conn, *cursor, (struct mg_mark){end->history, from})) return MG_OK;
     return mg_fail(err, MG_REFUSED, "this answer goes on from where this directory does not stand any more: something before it is missing here; "
                                     "write a new bundle with `maillage bundle out` and take it to the hub");
 }
@@ -292,7 +321,7 @@ mg_status mg_answer_chunk(struct mg_store *store, const struct mg_bundle_line *l
     to.n = mg_mp_get_uint(&in);
     if (in.error != NULL || to.n > INT64_MAX || to.n <= from) return mg_fail(err, MG_BAD_BYTES, "a chunk is damaged");
     *end_n = to.n;
-    mg_status status = place(conn, from, to, &cursor, &end, err);
+    mg_status status = place(conn, line, from, to, &cursor, &end, err);
     if (status != MG_OK || reaches(conn, cursor, end)) return status;
     status = part_ways(store, line, err);
     *applied = true;
@@ -338,7 +367,7 @@ mg_status mg_answer_end(struct mg_store *store, const struct mg_bundle_line *lin
     memset(outcome, 0, sizeof *outcome);
     *how = MG_ANSWER_TAKEN;
     mg_status status = mg_end_check(store, end, err);
-    if (status == MG_OK) status = place(conn, from, end->cursor, &cursor, &position, err);
+    if (status == MG_OK) status = place(conn, line, from, end->cursor, &cursor, &position, err);
     if (status == MG_OK) status = is_overtaken(store, cursor, position, end, &overtaken, err);
     if (status == MG_OK && !reaches(conn, cursor, position)) status = part_ways(store, line, err);
     if (status != MG_OK) return status;

@@ -24,7 +24,8 @@ struct mg_bundle_plan {
     uint64_t number;
     struct mg_hello hello; /* acked_seq: what the hub is believed to hold, and where the pushes begin */
     bool lineage;          /* goes along: it is short, or the hub asked for it */
-    bool refill;           /* the hub asked for what it lost */
+    bool refill;           /* the hub asked for what it lost: */
+    struct mg_position refilled; /* all that lies beyond */
     bool complete;         /* the cursor is where the last END was taken, and then it found: */
     bool digests_agree, verdicts_agree;
     uint64_t waiting;
@@ -36,6 +37,7 @@ struct mg_bundle_line {
     uint8_t token[MG_BUNDLE_TOKEN_LEN];
     uint64_t number;
     uint64_t incarnation, acked_seq, last_seq; /* its own commits are those in between */
+    struct mg_position cursor;      /* as it said where this node had read to */
     int64_t answered_at;            /* ms; 0: no answer was taken whole */
     uint64_t newest_answered;       /* the greatest number whose answer was */
     /* From the answer's WELCOME; zeros before. */
@@ -53,10 +55,11 @@ struct mg_bundle_news {
     int64_t newest_at;
     bool number_was_used;                /* by another bundle: the node was restored, or copied */
     uint64_t missing_from, missing_to;   /* numbers that never came; 0: none */
+    bool refill_is_old;                  /* REFILLED is nothing that this hub has: it was restored once more since it asked */
 };
 /* Keeps its line and tells what is to be said of it. */
 mg_status mg_hub_bundle(struct mg_store *store, const struct mg_peer *peer, uint64_t number, const uint8_t token[MG_BUNDLE_TOKEN_LEN],
-                        struct mg_bundle_news *news, struct mg_error *err) MG_MUST_CHECK;
+                        const struct mg_position *refilled, struct mg_bundle_news *news, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- the node takes an answer --- */
 

@@ -623,14 +623,20 @@ static mg_status sequence_own(struct mg_store *store, struct mg_error *err)
     return status;
 }
 
-mg_status mg_hub_number_own(struct mg_store *store, struct mg_error *err)
+mg_status mg_hub_continue(struct mg_store *store, struct mg_error *err)
 {
     int64_t history;
+    mg_status status = mg_meta_int(&store->remote, "history", &history, 0, err);
+    if (status == MG_OK && history == 0) status = mg_fail(err, MG_FAILED, "the hub has never run");
+    if (status == MG_OK) store->history_running = (uint32_t)history;
+    return status;
+}
+
+mg_status mg_hub_number_own(struct mg_store *store, struct mg_error *err)
+{
     mg_status status = mg_apply_begin(store, err);
     if (status != MG_OK) return status;
-    status = mg_meta_int(&store->remote, "history", &history, 0, err);
-    if (status == MG_OK && history == 0) status = mg_fail(err, MG_FAILED, "the hub has never run");
-    if (status == MG_OK) store->history_running = (uint32_t)history; /* one maillaged at a time: it is that one's */
+    status = mg_hub_continue(store, err);
     if (status == MG_OK) status = sequence_own(store, err);
     if (status == MG_OK) return mg_apply_commit(store, err);
     mg_apply_rollback(store);

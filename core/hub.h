@@ -24,6 +24,9 @@ struct mg_peer {
 /* Begins a new history: once, when maillaged starts. */
 mg_status mg_hub_start(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
 
+/* Another process sequences on this directory (it holds daemon.lock, and so one at a time does): inside mg_apply_begin, what
+ * is numbered in this transaction goes on in its history. */
+mg_status mg_hub_continue(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
 /* The hub's own commits, made by any process on its store, get their numbers. Its own transaction; any mg_store of the hub's
  * directory will do while its maillaged runs. */
 mg_status mg_hub_number_own(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;

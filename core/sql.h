@@ -170,8 +170,9 @@
     X(PEER_ACK, "INSERT INTO mg_peer(node, incarnation, history, n, waiting) VALUES (?1, ?2, ?3, ?4, -1)"              \
                 " ON CONFLICT(node) DO UPDATE SET incarnation = ?2, history = ?3, n = ?4")                             \
     X(PEER_DONE, "UPDATE mg_peer SET last_sync = ?2, waiting = ?3, digests_agree = ?4, verdicts_agree = ?5 WHERE node = ?1") \
-    X(BUNDLE_GET, "SELECT number, at, incarnation, acked_seq, last_seq, answered FROM mg_bundle WHERE node = ?1 AND token = ?2")\
-    X(BUNDLE_ADD, "INSERT INTO mg_bundle(node, token, number, at, incarnation, acked_seq, last_seq, answered) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)")\
+    X(BUNDLE_GET, "SELECT number, at, incarnation, acked_seq, last_seq, answered, history, n FROM mg_bundle WHERE node = ?1 AND token = ?2")\
+    X(BUNDLE_ADD, "INSERT INTO mg_bundle(node, token, number, at, incarnation, acked_seq, last_seq, answered, history, n)" \
+                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9)")                                                    \
     X(BUNDLE_NEWEST, "SELECT number, at FROM mg_bundle WHERE node = ?1 ORDER BY number DESC, at DESC LIMIT 1")         \
     X(BUNDLE_ANSWERED, "SELECT number, answered FROM mg_bundle WHERE node = ?1 AND answered > 0 ORDER BY number DESC LIMIT 1")\
     X(BUNDLE_NUMBERED, "SELECT 1 FROM mg_bundle WHERE node = ?1 AND number = ?2 LIMIT 1")                              \

@@ -84,7 +84,7 @@ const char mg_engine_tables[] =
     " waiting INTEGER, digests_agree INTEGER, verdicts_agree INTEGER) STRICT, WITHOUT ROWID;"
     /* Bundles that a node wrote, or that the hub took in: see bundle.h. answered: ms, 0 not yet. */
     "CREATE TABLE mg_bundle(node BLOB NOT NULL, token BLOB NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL,"
-    " incarnation INTEGER NOT NULL, acked_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, answered INTEGER NOT NULL,"
+    " incarnation INTEGER NOT NULL, acked_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, answered INTEGER NOT NULL, history INTEGER NOT NULL, n INTEGER NOT NULL,"
     " PRIMARY KEY(node, token)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX mg_bundle_number ON mg_bundle(node, number);"
     "CREATE TABLE mg_invite(id BLOB PRIMARY KEY, secret BLOB NOT NULL, name TEXT NOT NULL, scopes TEXT NOT NULL,"

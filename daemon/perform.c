@@ -96,6 +96,30 @@ mg_status mg_perform(struct mg_store *store, const struct mg_store_request *requ
                                  request->in.offer.wanted, &result->out.offer.info, &result->bytes, err);
     case MG_STORE_BLOCK:
         return mg_snapshot_block(store, request->in.block.id, request->in.block.number, &result->bytes, err);
+    case MG_STORE_BUNDLE_PLAN:
+        return mg_bundle_plan(store, &result->out.plan, err);
+    case MG_STORE_BUNDLE_KEEP:
+        return mg_bundle_keep(store, request->in.keep.line, err);
+    case MG_STORE_BUNDLE_TAKEN:
+        return mg_hub_bundle(store, request->in.taken.peer, request->in.taken.number, request->in.taken.token, request->in.taken.refilled,
+                             &result->out.news, err);
+    case MG_STORE_ANSWER_OPEN:
+        return mg_answer_open(store, request->in.answer_open.token, &result->out.answer_open.line,
+                              &result->out.answer_open.waiting, err);
+    case MG_STORE_ANSWER_WELCOME:
+        return mg_answer_welcome(store, request->in.answer.line, request->in.answer.welcome, err);
+    case MG_STORE_ANSWER_FORK:
+        return mg_answer_fork(store, request->in.answer.line, request->in.answer.base, err);
+    case MG_STORE_ANSWER_CHUNK:
+        return mg_answer_chunk(store, request->in.answer.line, request->in.answer.from, request->in.answer.chunk,
+                               &result->out.answer_chunk.end_n, &result->out.answer_chunk.commits,
+                               &result->out.answer_chunk.applied, err);
+    case MG_STORE_ANSWER_END:
+        return mg_answer_end(store, request->in.answer.line, request->in.answer.from, request->in.answer.end,
+                             &result->out.answer_end.outcome, &result->out.answer_end.how, err);
+    case MG_STORE_ANSWER_DONE:
+        return mg_answer_done(store, request->in.answer.line, request->in.answer.greatest,
+                              &result->out.answer_done.waiting, &result->out.answer_done.cursor, err);
     case MG_STORE_NONE:
     default:
         mg_bug(__FILE__, __LINE__, "a request without an operation");

@@ -33,7 +33,8 @@ enum { MG_FROM_NODE = 1, MG_FROM_HUB = 2, MG_FROM_EITHER = 3 };
     X(COMPARE, compare, 14, 3, MG_FROM_NODE, MG_SCOPE_MAX + 32)                                    \
     X(VERDICTS, verdicts, 15, 3, MG_FROM_HUB, MG_VERDICTS_A_PAGE * MG_VERDICT_ENTRY_LEN + 16)      \
     X(SNAPSHOT, snapshot, 16, 3, MG_FROM_NODE, 32)                                                 \
-    X(BLOCK, block, 17, 3, MG_FROM_HUB, MG_BLOCK_MAX + 16)
+    X(BLOCK, block, 17, 3, MG_FROM_HUB, MG_BLOCK_MAX + 16)                         \
+    X(CLOSING, closing, 18, 4, MG_FROM_EITHER, 64)
 
 enum mg_message_type {
     MG_MSG_NONE = 0,
@@ -42,7 +43,7 @@ enum mg_message_type {
 #undef MG_X
 };
 
-enum { MG_MESSAGE_TYPES = 18 }; /* one more than the greatest number */
+enum { MG_MESSAGE_TYPES = 19 }; /* one more than the greatest number */
 
 /* [P 7] What ERROR may say: X(NAME, number, status of the session that receives it) */
 #define MG_ERRORS(X)                                                                               \
@@ -176,6 +177,13 @@ struct mg_msg_snapshot {
 struct mg_msg_block {
     uint64_t number;       /* 0: the manifest */
     struct mg_bytes bytes; /* empty only for number 0: the snapshot is being made, wait */
+};
+
+/* [P 5.18] */
+struct mg_msg_closing {
+    uint64_t messages; /* before this one */
+    uint64_t number;   /* the bundle's own; of an answer: the greatest that the hub has taken of the node */
+    struct mg_position refilled; /* a bundle's refill is of what lies beyond; zeros: everything, or none in it */
 };
 
 struct mg_message {

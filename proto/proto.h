@@ -9,6 +9,7 @@
 #define MG_PROTO_PROTO_H
 
 #include "proto/alert.h"
+#include "proto/bundle_head.h"
 #include "proto/envelope.h"
 #include "proto/frame.h"
 #include "proto/limits.h"

@@ -31,7 +31,7 @@ void mg_session_finish(struct mg_session *s, mg_status status, const char *forma
 
 static bool can_talk(const struct mg_session *s)
 {
-    return s->has_noise && mg_noise_is_finished(&s->noise) && !s->lost;
+    return s->role != MG_ROLE_BUNDLE && s->has_noise && mg_noise_is_finished(&s->noise) && !s->lost;
 }
 
 static void tell_peer(struct mg_session *s, enum mg_error_code code, uint32_t seconds)

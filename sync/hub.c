@@ -484,7 +484,7 @@ void mg_hub_heard(struct mg_session *s)
 
 void mg_hub_stored(struct mg_session *s)
 {
-    switch (s->request.op) {
+    switch ((int)s->request.op) {
     case MG_STORE_ADMIT:
         admitted(s);
         return;
@@ -512,22 +512,6 @@ void mg_hub_stored(struct mg_session *s)
     case MG_STORE_ENROL:
         mg_enrol_hub_done(s);
         return;
-    case MG_STORE_NONE:
-    case MG_STORE_HELLO:
-    case MG_STORE_WELCOME:
-    case MG_STORE_LINEAGE:
-    case MG_STORE_BATCH:
-    case MG_STORE_REFILL:
-    case MG_STORE_RECEIPT:
-    case MG_STORE_FORK:
-    case MG_STORE_CHUNK:
-    case MG_STORE_END:
-    case MG_STORE_COMPARE:
-    case MG_STORE_REPORT:
-    case MG_STORE_ACK:
-    case MG_STORE_STAGED:
-    case MG_STORE_STAGE:
-    case MG_STORE_UNPACK:
     default:
         mg_assert(false);
     }

@@ -594,7 +594,7 @@ static void hello_stored(struct mg_session *s)
 
 void mg_node_stored(struct mg_session *s)
 {
-    switch (s->request.op) {
+    switch ((int)s->request.op) {
     case MG_STORE_HELLO:
         hello_stored(s);
         return;
@@ -637,17 +637,6 @@ void mg_node_stored(struct mg_session *s)
     case MG_STORE_UNPACK:
         unpack_stored(s);
         return;
-    case MG_STORE_OFFER:
-    case MG_STORE_BLOCK:
-    case MG_STORE_NONE:
-    case MG_STORE_ADMIT:
-    case MG_STORE_GREET:
-    case MG_STORE_SEQUENCE:
-    case MG_STORE_NEXT:
-    case MG_STORE_VERDICTS:
-    case MG_STORE_ACK:
-    case MG_STORE_INVITED:
-    case MG_STORE_ENROL:
     default:
         mg_assert(false);
     }

@@ -166,11 +166,48 @@ mg_status mg_session_new_enrol(const struct mg_session_params *params,
     return give(s, session, err);
 }
 
+/* ---- bundles ---- */
+
+static struct mg_session *bundle_new(const struct mg_session_params *params, enum mg_bundle_role role, enum mg_state state)
+{
+    struct mg_session *s = session_new(params, MG_ROLE_BUNDLE, state);
+    if (s == NULL) return NULL;
+    struct mg_bundle_side *bundle = &s->as.bundle;
+    const struct mg_identity *identity = params->identity;
+    bundle->role = role;
+    memcpy(bundle->self, identity->node, sizeof bundle->self);
+    memcpy(bundle->hub, identity->hub ? identity->noise_public : identity->hub_noise, sizeof bundle->hub);
+    memcpy(bundle->hub_noise, identity->hub_noise, MG_KEY_LEN);
+    memcpy(s->static_private, identity->noise_secret, MG_KEY_LEN);
+    memcpy(s->ephemeral, params->ephemeral, MG_KEY_LEN);
+    bool pushes = role == MG_BUNDLE_WRITES;
+    mg_sizer_init(&bundle->sizer, MG_CHUNK_UNITS_MAX * MG_CHUNK_UNIT, pushes ? MG_PUSH_RAW_MAX : MG_CHUNK_RAW_MAX);
+    return s;
+}
+
+mg_status mg_session_new_bundle_out(const struct mg_session_params *params, struct mg_session **session, struct mg_error *err)
+{
+    if (params->identity->hub) return mg_fail(err, MG_USAGE, "this is the hub: it answers the bundles that its nodes bring");
+    struct mg_session *s = bundle_new(params, MG_BUNDLE_WRITES, MG_STATE_BUNDLE_WRITING);
+    if (s == NULL) return mg_fail(err, MG_FAILED, "out of memory for a bundle");
+    (void)mg_session_ask(s, MG_STORE_BUNDLE_PLAN, false);
+    return give(s, session, err);
+}
+
+mg_status mg_session_new_bundle_in(const struct mg_session_params *params, struct mg_session **session, struct mg_error *err)
+{
+    enum mg_bundle_role role = params->identity->hub ? MG_BUNDLE_TAKES : MG_BUNDLE_IS_ANSWERED;
+    struct mg_session *s = bundle_new(params, role, MG_STATE_BUNDLE_OPENING);
+    if (s == NULL) return mg_fail(err, MG_FAILED, "out of memory for a bundle");
+    return give(s, session, err);
+}
+
 void mg_session_free(struct mg_session *s)
 {
     if (s == NULL) return;
     mg_assert(s->store != MG_STORE_OUT);
     if (s->has_noise) mg_noise_free(&s->noise);
+    if (s->role == MG_ROLE_BUNDLE && s->as.bundle.has_sealer) mg_noise_free(&s->as.bundle.sealer);
     mg_message_free(&s->heard);
     free(s->result.histories);
     mg_buf_free(&s->result.bytes);
@@ -197,6 +234,9 @@ static void handle_frame(struct mg_session *s, struct mg_bytes frame)
     case MG_STATE_HUB_PROVING:
         mg_hub_handshake(s, frame);
         return;
+    case MG_STATE_BUNDLE_OPENING:
+        mg_bundle_opened(s, frame);
+        return;
     case MG_STATE_NODE_GREETING:
     case MG_STATE_NODE_PUSHING:
     case MG_STATE_NODE_STAGING:
@@ -210,6 +250,13 @@ static void handle_frame(struct mg_session *s, struct mg_bytes frame)
     case MG_STATE_HUB_ENDED:
     case MG_STATE_HUB_ENROLLING:
     case MG_STATE_ENROL_ASKING:
+    case MG_STATE_BUNDLE_WRITING:
+    case MG_STATE_BUNDLE_GREETING:
+    case MG_STATE_BUNDLE_TAKING:
+    case MG_STATE_BUNDLE_LEFT:
+    case MG_STATE_BUNDLE_READING:
+    case MG_STATE_BUNDLE_CLOSED:
+    case MG_STATE_BUNDLE_SERVING:
         mg_session_hear(s, frame);
         return;
     case MG_STATE_OVER:
@@ -231,6 +278,8 @@ static bool produce(struct mg_session *s)
         return mg_node_produce(s);
     case MG_ROLE_HUB:
         return mg_hub_produce(s);
+    case MG_ROLE_BUNDLE:
+        return mg_bundle_produce(s);
     case MG_ROLE_ENROL:
     default:
         return false;
@@ -261,6 +310,10 @@ static bool step(struct mg_session *s)
         handle_frame(s, frame);
         return true;
     }
+    if (s->role == MG_ROLE_BUNDLE && mg_frame_status(&s->frames) != MG_OK) {
+        mg_bundle_damaged(s);
+        return true;
+    }
     if (mg_frame_status(&s->frames) == MG_BAD_BYTES) {
         mg_session_refuse(s, MG_BAD_BYTES, MG_ERROR_BAD_BYTES, "an empty frame came");
         return true;
@@ -282,7 +335,7 @@ static void pump(struct mg_session *s)
 
 bool mg_session_is_reading(const struct mg_session *s)
 {
-    if (s->state == MG_STATE_OVER || s->lost) return false;
+    if (s->state == MG_STATE_OVER || s->lost || s->state == MG_STATE_BUNDLE_WRITING) return false;
     if (waiting_out(s) >= MG_SESSION_OUT_SOFT) return false;
     /* Room for one read besides one unfinished frame. */
     return s->frames.held.len - s->frames.taken < MG_FRAME_HEADER + MG_FRAME_MAX;
@@ -321,6 +374,7 @@ void mg_session_feed(struct mg_session *s, struct mg_bytes bytes, int64_t now_ms
     if (s->state == MG_STATE_OVER || bytes.len == 0) return;
     s->heard_at = now_ms;
     if (s->role == MG_ROLE_HUB) take_preamble(s, &bytes);
+    if (s->role == MG_ROLE_BUNDLE) mg_bundle_feed_head(s, &bytes);
     if (bytes.len > 0 && s->state != MG_STATE_OVER) mg_frame_feed(&s->frames, bytes);
     pump(s);
 }
@@ -328,7 +382,10 @@ void mg_session_feed(struct mg_session *s, struct mg_bytes bytes, int64_t now_ms
 void mg_session_lost(struct mg_session *s, int64_t now_ms)
 {
     (void)now_ms;
-    s->lost = true;
+    if (s->role == MG_ROLE_BUNDLE)
+        mg_bundle_ended(s);
+    else
+        s->lost = true;
     pump(s);
 }
 
@@ -347,6 +404,8 @@ void mg_session_done(struct mg_session *s, uint64_t ticket, mg_status status,
         }
     } else if (status != MG_OK && !(s->request.op == MG_STORE_INVITED && status == MG_DENIED)) {
         mg_session_store_failed(s, status, err);
+    } else if (s->role == MG_ROLE_BUNDLE) {
+        mg_bundle_stored(s);
     } else if (s->role == MG_ROLE_NODE) {
         mg_node_stored(s);
     } else if (status != MG_OK) {
@@ -368,7 +427,7 @@ static bool in_handshake(const struct mg_session *s)
 /* When the peer is given up: not while it waits for our store. */
 static int64_t peer_deadline(const struct mg_session *s)
 {
-    if (s->store != MG_STORE_IDLE) return INT64_MAX;
+    if (s->store != MG_STORE_IDLE || s->role == MG_ROLE_BUNDLE) return INT64_MAX;
     if (s->role == MG_ROLE_HUB && mg_hub_awaits_unpacking(s)) return s->heard_at + MG_SESSION_UNPACK_MS;
     return in_handshake(s) ? s->started + MG_SESSION_HANDSHAKE_MS : s->heard_at + MG_SESSION_IDLE_MS;
 }
@@ -418,6 +477,8 @@ void mg_session_stop(struct mg_session *s, int64_t now_ms)
     } else if (s->role == MG_ROLE_HUB) {
         if (in_handshake(s)) mg_session_send_alert(s, MG_ALERT_STOPPING);
         mg_session_refuse(s, MG_UNREACHABLE, MG_ERROR_STOPPING, "the hub is stopping");
+    } else if (s->role == MG_ROLE_BUNDLE) {
+        mg_session_finish(s, MG_UNREACHABLE, "stopped before the bundle was done; what was taken stays, run it again");
     } else {
         mg_session_finish(s, MG_UNREACHABLE, "stopped before the hub had answered");
     }

@@ -5,6 +5,7 @@
  *   wire.c     handshake and messages as frames            ending.c  every way to end
  *   node.c     the node's part                             hub.c     the hub's part
  *   enrol.c    enrolment, both parts                       sizer.c   how much to ask for
+ *   bundle.c   a session by file (bundle_side.h)
  *
  * While a STORE is out no frame is taken: so a handler never meets a message while it
  * waits for the store, and the states below are those of the conversation alone.
@@ -12,6 +13,7 @@
 #ifndef MG_SYNC_SESSION_H
 #define MG_SYNC_SESSION_H
 
+#include "sync/bundle_side.h"
 #include "sync/sizer.h"
 #include "sync/sync.h"
 
@@ -38,6 +40,16 @@
     X(HUB_ENROLLING, 0, 0)                                                                         \
     X(ENROL_CALLING, MG_TO(ENROL_ASKING), 0)                                                       \
     X(ENROL_ASKING, 0, MG_HEARS(ENROLLED))                                                         \
+    X(BUNDLE_WRITING, 0, 0)                                                                        \
+    X(BUNDLE_OPENING, MG_TO(BUNDLE_GREETING) | MG_TO(BUNDLE_READING), 0)                           \
+    X(BUNDLE_GREETING, MG_TO(BUNDLE_TAKING), MG_HEARS(LINEAGE) | MG_HEARS(PUSH) | MG_HEARS(BYE))   \
+    X(BUNDLE_TAKING, MG_TO(BUNDLE_LEFT), MG_HEARS(PUSH) | MG_HEARS(BYE))                           \
+    X(BUNDLE_LEFT, MG_TO(BUNDLE_CLOSED), MG_HEARS(CLOSING))                                        \
+    X(BUNDLE_READING, MG_TO(BUNDLE_CLOSED),                                                        \
+      MG_HEARS(WELCOME) | MG_HEARS(RECEIPT) | MG_HEARS(FORK) | MG_HEARS(CHUNK) | MG_HEARS(END) |   \
+          MG_HEARS(CLOSING))                                                                       \
+    X(BUNDLE_CLOSED, MG_TO(BUNDLE_SERVING), 0)                                                     \
+    X(BUNDLE_SERVING, 0, 0)                                                                        \
     X(OVER, 0, 0)
 
 enum mg_state {
@@ -47,7 +59,7 @@ enum mg_state {
     MG_STATE_COUNT
 };
 
-enum mg_role { MG_ROLE_NODE, MG_ROLE_HUB, MG_ROLE_ENROL };
+enum mg_role { MG_ROLE_NODE, MG_ROLE_HUB, MG_ROLE_ENROL, MG_ROLE_BUNDLE };
 enum mg_store_state { MG_STORE_IDLE, MG_STORE_ASKED, MG_STORE_OUT };
 
 /* A PUSH that the hub has not answered. */
@@ -156,7 +168,7 @@ struct mg_session {
     size_t preamble_len; /* hub: bytes of it that came */
     struct mg_noise noise;
     bool has_noise;
-    uint8_t static_private[MG_KEY_LEN], ephemeral[MG_KEY_LEN]; /* hub: until the preamble came */
+    uint8_t static_private[MG_KEY_LEN], ephemeral[MG_KEY_LEN]; /* hub: until the preamble came; bundles */
     bool heard_sealed; /* a transport message came: an alert would be a lie now */
     struct mg_frame_reader frames;
     struct mg_envelope inbox;
@@ -183,6 +195,7 @@ struct mg_session {
         struct mg_node_side node;
         struct mg_hub_side hub;
         struct mg_enrol_side enrol;
+        struct mg_bundle_side bundle;
     } as;
 };
 

@@ -91,7 +91,16 @@ void mg_workshop_free(struct mg_workshop *workshop);
     X(STAGE, true, false)    /* mg_stage_put, mg_stage_have */                                     \
     X(UNPACK, true, false)   /* mg_stage_apply */                                                  \
     X(OFFER, false, true)    /* mg_snapshot_offer */                                               \
-    X(BLOCK, false, true)    /* mg_snapshot_block */
+    X(BLOCK, false, true)    /* mg_snapshot_block */                                               \
+    X(BUNDLE_PLAN, false, false)   /* mg_bundle_plan */                                                   \
+    X(BUNDLE_KEEP, true, false)    /* mg_bundle_keep */                                                   \
+    X(BUNDLE_TAKEN, true, false)   /* mg_hub_bundle */                                                    \
+    X(ANSWER_OPEN, false, false)   /* mg_answer_open */                                                   \
+    X(ANSWER_WELCOME, true, false) /* mg_answer_welcome */                                                \
+    X(ANSWER_FORK, true, false)    /* mg_answer_fork */                                                   \
+    X(ANSWER_CHUNK, true, false)   /* mg_answer_chunk */                                                  \
+    X(ANSWER_END, true, false)     /* mg_answer_end */                                                    \
+    X(ANSWER_DONE, true, false)    /* mg_answer_done */
 
 enum mg_store_op {
     MG_STORE_NONE,
@@ -137,6 +146,18 @@ struct mg_store_request {
             uint8_t noise_public[MG_KEY_LEN];
             uint8_t sign_public[MG_KEY_LEN];
         } enrol;
+        struct { const struct mg_bundle_line *line; } keep;
+        struct { const struct mg_peer *peer; uint64_t number; const uint8_t *token; const struct mg_position *refilled; } taken;
+        struct { const uint8_t *token; } answer_open;
+        struct {
+            const struct mg_bundle_line *line;
+            uint64_t from;                    /* CHUNK, END: what lies before it came */
+            const struct mg_welcome *welcome; /* WELCOME */
+            uint64_t base;                    /* FORK */
+            struct mg_bytes chunk;            /* CHUNK */
+            const struct mg_end *end;         /* END */
+            uint64_t greatest;                /* DONE */
+        } answer;
     } in;
 };
 
@@ -165,6 +186,12 @@ struct mg_store_result {
         struct { uint64_t position; struct mg_end end; } next;
         struct { uint8_t secret[MG_INVITE_SECRET_LEN]; } invited;
         struct { struct mg_birth birth; } enrol;
+        struct mg_bundle_plan plan;
+        struct mg_bundle_news news;
+        struct { struct mg_bundle_line line; uint64_t waiting; } answer_open;
+        struct { uint64_t end_n, commits; bool applied; } answer_chunk;
+        struct { struct mg_outcome outcome; enum mg_answer_end how; } answer_end;
+        struct { uint64_t waiting; struct mg_position cursor; } answer_done;
     } out;
 };
 
@@ -257,5 +284,7 @@ const struct mg_figures *mg_session_figures(const struct mg_session *session);
 
 /* The hub's node, once admitted or enrolled; NULL before and on other sides. Borrowed. */
 const struct mg_peer *mg_session_peer(const struct mg_session *session);
+
+#include "sync/bundle.h" /* a session with files for the line */
 
 #endif

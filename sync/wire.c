@@ -41,7 +41,7 @@ void mg_session_send_parcel(struct mg_session *s, struct mg_parcel *parcel)
         mg_buf_clear(&s->shop->part);
         mg_buf_clear(&s->shop->sealed);
         more = mg_parcel_next(parcel, &s->shop->part);
-        mg_status status = mg_noise_encrypt(&s->noise, mg_buf_bytes(&s->shop->part), &s->shop->sealed);
+        mg_status status = mg_noise_encrypt(mg_session_sealer(s), mg_buf_bytes(&s->shop->part), &s->shop->sealed);
         if (status != MG_OK) {
             mg_session_finish(s, MG_FAILED, "a message could not be sealed");
             return;
@@ -62,7 +62,7 @@ bool mg_session_send_handshake(struct mg_session *s, const struct mg_message *pa
     mg_buf_clear(&s->shop->sealed);
     mg_status status = payload == NULL ? MG_OK : mg_message_encode(payload, &s->shop->plain);
     if (status == MG_OK) {
-        status = mg_noise_write(&s->noise, mg_buf_bytes(&s->shop->plain), &s->shop->sealed);
+        status = mg_noise_write(mg_session_sealer(s), mg_buf_bytes(&s->shop->plain), &s->shop->sealed);
     }
     if (status == MG_OK) {
         mg_session_put_frame(s, mg_buf_bytes(&s->shop->sealed));
@@ -91,7 +91,8 @@ static void hear_message(struct mg_session *s)
         return;
     }
     mg_message_free(&s->heard);
-    int from = s->role == MG_ROLE_HUB ? MG_FROM_NODE : MG_FROM_HUB;
+    bool at_hub = s->role == MG_ROLE_HUB || (s->role == MG_ROLE_BUNDLE && s->as.bundle.role == MG_BUNDLE_TAKES);
+    int from = at_hub ? MG_FROM_NODE : MG_FROM_HUB;
     if (mg_message_decode(bytes, from, &s->heard, &err) != MG_OK) {
         mg_session_refuse(s, MG_BAD_BYTES, MG_ERROR_BAD_BYTES, "%s", err.text);
         return;
@@ -107,6 +108,8 @@ static void hear_message(struct mg_session *s)
         mg_node_heard(s);
     } else if (s->role == MG_ROLE_HUB) {
         mg_hub_heard(s);
+    } else if (s->role == MG_ROLE_BUNDLE) {
+        mg_bundle_heard(s);
     } else {
         mg_enrol_heard(s);
     }
@@ -122,6 +125,10 @@ void mg_session_hear(struct mg_session *s, struct mg_bytes frame)
     }
     mg_buf_clear(&s->shop->part);
     mg_status status = mg_noise_decrypt(&s->noise, frame, &s->shop->part);
+    if (status == MG_BAD_BYTES && s->role == MG_ROLE_BUNDLE) {
+        mg_bundle_damaged(s);
+        return;
+    }
     if (status != MG_OK) {
         mg_session_finish(s, status == MG_BAD_BYTES ? MG_UNREACHABLE : status,
                           "bytes were damaged on the way, or somebody changes them; what was "

@@ -1112,7 +1112,7 @@ static void messages_out_of_turn_end_the_session(void **state)
     static const uint8_t bytes[64] = {1, 2, 3};
     struct mg_history history = {.id = 1};
     for (int type = MG_MSG_HELLO; type < MG_MESSAGE_TYPES; type++) {
-        if (type == MG_MSG_ERROR) continue;
+        if (type == MG_MSG_ERROR || strcmp(mg_message_name((enum mg_message_type)type), "message") == 0) continue; /* or a number that is none */
         struct mg_message message = {.type = (enum mg_message_type)type};
         if (type == MG_MSG_WELCOME) message.as.welcome.protocol = 1;
         if (type == MG_MSG_PUSH) message.as.push.batch = (struct mg_bytes){bytes, 9};

@@ -57,7 +57,12 @@ static const char *const golden[MG_MESSAGE_TYPES] = {
         "9310c410808182838485868788898a8b8c8d8e8fcc80",
     [MG_MSG_BLOCK] =
         "931107c40420212223",
+    [MG_MSG_CLOSING] =
+        "9412cd012c0792cf0123456789abcdefce00011170",
 };
+
+/* Every number that is a message's. */
+#define each_type(type) for (int type = 1; type < MG_MESSAGE_TYPES; type++)
 
 enum { BYTES_MAX = 1024 };
 
@@ -172,6 +177,9 @@ static void example(enum mg_message_type type, struct mg_message *message)
     case MG_MSG_BLOCK:
         message->as.block = (struct mg_msg_block){.number = 7, .bytes = bytes_from(0x20, 4)};
         return;
+    case MG_MSG_CLOSING:
+        message->as.closing = (struct mg_msg_closing){.messages = 300, .number = 7, .refilled = cursor};
+        return;
     case MG_MSG_NONE:
     default:
         fail();
@@ -211,7 +219,7 @@ static mg_status decode(const uint8_t *bytes, size_t len, struct mg_message *mes
 static void every_message_has_its_bytes(void **state)
 {
     (void)state;
-    for (int type = 1; type < MG_MESSAGE_TYPES; type++) {
+    each_type(type) {
         uint8_t expected[BYTES_MAX];
         size_t len = golden_bytes(type, expected);
         struct mg_message message;
@@ -263,7 +271,7 @@ static void fields_arrive(void **state)
 static void a_message_cut_anywhere_is_refused(void **state)
 {
     (void)state;
-    for (int type = 1; type < MG_MESSAGE_TYPES; type++) {
+    each_type(type) {
         uint8_t bytes[BYTES_MAX];
         size_t len = golden_bytes(type, bytes);
         for (size_t cut = 0; cut < len; cut++) {
@@ -282,7 +290,7 @@ static void a_message_cut_anywhere_is_refused(void **state)
 static void a_message_changed_anywhere_is_safe(void **state)
 {
     (void)state;
-    for (int type = 1; type < MG_MESSAGE_TYPES; type++) {
+    each_type(type) {
         uint8_t bytes[BYTES_MAX];
         size_t len = golden_bytes(type, bytes);
         for (size_t at = 0; at < len; at++) {
@@ -322,7 +330,7 @@ static void wrong_types_are_refused(void **state)
         {"\xcc\x01", 2, MG_MP_BAD}, /* longer than needed */
         {"\xdd\xff\xff\xff\xff", 5, MG_MP_BAD},
     };
-    for (int type = 1; type < MG_MESSAGE_TYPES; type++) {
+    each_type(type) {
         uint8_t bytes[BYTES_MAX], changed[BYTES_MAX + 16];
         size_t len = golden_bytes(type, bytes), at[16], end[16];
         int count = value_positions(bytes, len, at, end);
@@ -353,7 +361,7 @@ static void each_side_sends_its_own_messages_only(void **state)
         MG_MESSAGES(MG_X)
 #undef MG_X
     };
-    for (int type = 1; type < MG_MESSAGE_TYPES; type++) {
+    each_type(type) {
         uint8_t bytes[BYTES_MAX];
         size_t len = golden_bytes(type, bytes);
         for (int sender = MG_FROM_NODE; sender <= MG_FROM_HUB; sender++) {
@@ -452,7 +460,7 @@ static void the_largest_messages_fit(void **state)
         many[i] = (struct mg_history){.id = INT64_MAX - i, .parent = INT64_MAX - i - 1, .fork = INT64_MAX};
     }
     const struct mg_position far = {.history = INT64_MAX, .n = INT64_MAX};
-    for (int type = 1; type < MG_MESSAGE_TYPES; type++) {
+    each_type(type) {
         struct mg_message message;
         struct mg_buf out;
         mg_buf_init(&out, MG_MESSAGE_MAX);
