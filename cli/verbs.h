@@ -48,6 +48,16 @@
       "--hub calls another address than the invitation's; the hub must be the same one. A\n"      \
       "budget of bytes (both ways together) or seconds ends the session early and cleanly; the\n" \
       "next one goes on from there. When maillaged runs on the directory, it does the session.")  \
+    X("bundle out", mg_verb_bundle_out, MG_GROUP_SYNC, 0, 0, "--to FILE",                         \
+      "write a bundle for the hub to FILE, for where no network is",                              \
+      "It holds all of this node's work that has no receipt, sealed to the hub: a lost one loses\n" \
+      "nothing, the next carries it again. Take it there, run `maillage bundle in` there, and\n"  \
+      "bring the answer back. Sessions may run in between.")                                      \
+    X("bundle in", mg_verb_bundle_in, MG_GROUP_SYNC, 1, 1, "FILE [--answer FILE]",                \
+      "take in a bundle (on the hub) or its answer (on a node)",                                  \
+      "The hub takes what is new and writes the answer, receipts and news, to FILE.answer or to\n" \
+      "the file that --answer names; its maillaged may run meanwhile. A node takes the answer to\n" \
+      "a bundle that it wrote, and is then where a session would have brought it.")               \
     X("status", mg_verb_status, MG_GROUP_SYNC, 0, 0, "",                                          \
       "say where this node stands",                                                               \
       "It says `synchronised` only when the hub has signed for every commit of this node, and\n"  \

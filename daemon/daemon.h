@@ -95,6 +95,25 @@ mg_status mg_dial_enrol(const char *dir, const struct mg_invitation *invitation,
 mg_status mg_control_sync(const char *dir, const struct mg_dial_options *options, bool *running,
                           struct mg_dial_result *result, struct mg_error *err) MG_MUST_CHECK;
 
+/* --- bundles as files: what `bundle out` and `bundle in` do [P 10] --- */
+
+struct mg_bundle_result {
+    struct mg_dial_result figures;
+    struct mg_bundle_report report;
+    char node[MG_NAME_MAX + 1]; /* at the hub: whose bundle it is, once that is known */
+};
+
+/* Writes a bundle of all that has no receipt to PATH: whole under that name, or not at all. Takes sync.lock.
+ * MG_STORAGE: it cannot be written there. MG_FAILED: PATH is there and no bundle. */
+mg_status mg_bundle_write(struct mg_store *store, const char *path, struct mg_bundle_result *result,
+                          struct mg_error *err) MG_MUST_CHECK;
+
+/* Takes the bundle PATH in. On the hub the answer is written to ANSWER; its maillaged may run or not.
+ * MG_REFUSED: it is not for here; MG_BAD_BYTES: damaged or cut; MG_DENIED: the hub does not admit its node. What was
+ * taken before stays, and RESULT says how much. */
+mg_status mg_bundle_take(struct mg_store *store, const char *path, const char *answer, struct mg_bundle_result *result,
+                         struct mg_error *err) MG_MUST_CHECK;
+
 /* --- maillaged --- */
 
 struct mg_daemon_options {
