@@ -24,6 +24,7 @@ struct mg_cli {
     const char *dir; /* the node's directory; NULL when nothing says one */
     bool json, quiet;
     const struct mg_env *env; /* time and chance */
+    const struct mg_progress *progress; /* for what can last; the store that is opened has it already */
     struct mg_store *store; /* NULL until mg_cli_open; closed by main */
 };
 

@@ -212,7 +212,7 @@ static mg_status pause_ms(int ms, struct mg_error *err)
     our_signals(&mask);
     int number = sigtimedwait(&mask, NULL, &time);
     if (number == SIGINT || number == SIGTERM || number == SIGHUP)
-        return mg_fail(err, MG_FAILED, "interrupted; everything that was started is ended");
+        return mg_fail(err, MG_STOPPED, "interrupted; everything that was started is ended");
     return MG_OK;
 }
 

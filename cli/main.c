@@ -15,6 +15,7 @@
 
 #include "cli/args.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 #include "daemon/daemon.h"
 
@@ -33,6 +34,7 @@ void *mg_need(void *memory)
 void mg_note(const struct mg_cli *cli, const char *format, ...)
 {
     if (cli->quiet) return;
+    mg_progress_erase();
     va_list args;
     va_start(args, format);
     (void)vfprintf(stderr, format, args);
@@ -57,7 +59,9 @@ mg_status mg_cli_open(struct mg_cli *cli, struct mg_error *err)
                        "there is no node in %s: `maillage join CODE` makes one from an invitation, "
                        "`maillage hub init --name NAME` makes a hub",
                        cli->dir);
-    return mg_store_open(cli->dir, cli->env, &cli->store, err);
+    status = mg_store_open(cli->dir, cli->env, &cli->store, err);
+    if (status == MG_OK) mg_store_watch(cli->store, cli->progress);
+    return status;
 }
 
 mg_status mg_cli_open_hub(struct mg_cli *cli, struct mg_error *err)
@@ -90,6 +94,7 @@ static mg_status take_global(struct mg_cli *cli, const struct mg_args *args, str
 {
     cli->json = mg_args_option(args, "--json") != NULL;
     cli->quiet = mg_args_option(args, "--quiet") != NULL;
+    if (cli->quiet) mg_progress_quiet();
 
     const char *dirs[1] = {NULL};
     int given = mg_args_options(args, "--dir", dirs, 1);
@@ -177,10 +182,12 @@ int main(int argc, char **argv)
     struct mg_cli cli = {.dir = mg_default_dir(dir, sizeof dir)};
     struct mg_error err = {""};
     struct mg_args args;
+    cli.progress = mg_progress_start();
     mg_args_init(&args, argc);
 
     mg_status status = run(&cli, &args, argc - 1, argv + 1, &err);
     mg_store_close(cli.store);
+    mg_progress_erase();
     status = close_output(status, &err);
     if (status != MG_OK) print_failure(&err);
     mg_args_free(&args);

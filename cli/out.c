@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
+#include "cli/progress.h"
 
 enum { REPLACEMENT = 0xfffd };
 
@@ -260,6 +261,7 @@ const char *mg_scope_text(const char *scope)
 /* Failures to write are sticky in stdout and told once, by main. */
 void mg_print_json(json_t *document)
 {
+    mg_progress_erase();
     (void)json_dumpf(document, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
     (void)putchar('\n');
     json_decref(document);
@@ -280,6 +282,7 @@ void mg_array_add(struct mg_array *array, json_t *element)
 
 void mg_array_print(struct mg_array *array)
 {
+    mg_progress_erase();
     (void)fputs(array->count == 0 ? "[]\n" : "\n]\n", array->stream);
     if (fflush(array->stream) != 0 || ferror(array->stream)) mg_no_memory();
     (void)fwrite(array->text, 1, array->len, stdout);
@@ -297,6 +300,7 @@ void mg_array_free(struct mg_array *array)
 
 void mg_print_text(FILE *out, const char *text)
 {
+    mg_progress_erase();
     char *clean = mg_text_clean(text, strlen(text), NULL);
     (void)fputs(clean, out);
     free(clean);
@@ -331,6 +335,7 @@ static char *value_text(const json_t *value, int *width)
 
 void mg_print_value(FILE *out, const json_t *value)
 {
+    mg_progress_erase();
     char *text = value_text(value, NULL);
     (void)fputs(text, out);
     free(text);
@@ -399,6 +404,7 @@ static void print_cell(const struct mg_rows *rows, int column, const char *text,
 
 void mg_rows_print(struct mg_rows *rows)
 {
+    mg_progress_erase();
     if (rows->json) {
         mg_array_print(&rows->array);
         return;

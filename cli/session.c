@@ -5,31 +5,49 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cli/out.h"
+#include "cli/progress.h"
 
-/* One line, written over itself, for a person who watches. */
+/* What goes has a known end, what comes has none: the hub says at the end that it is the end. */
 static void show_progress(void *context, const struct mg_dial_result *so_far)
 {
-    (void)context;
-    (void)fprintf(stderr, "\r\033[K%lld sent, %lld received, %lld KB", (long long)so_far->pushed,
-                  (long long)so_far->pulled,
-                  (long long)((so_far->bytes_sent + so_far->bytes_received) / 1000));
-    (void)fflush(stderr);
+    const struct mg_progress *progress = context;
+    bool sending = so_far->waiting > 0 && so_far->pulled == 0;
+    struct mg_progress_at at = {.doing = "sending", .unit = "commits", .done = so_far->pushed,
+                                .total = so_far->pushed + so_far->waiting};
+    if (!sending)
+        at = (struct mg_progress_at){.doing = "receiving", .unit = "commits", .done = so_far->pulled};
+    if (at.done == 0) at = (struct mg_progress_at){.doing = "exchanging", .unit = "bytes", .done = so_far->bytes_sent + so_far->bytes_received};
+    (void)mg_progress_go_on(progress, &at);
+}
+
+/* ctrl-C ends a session as a spent budget does: what was acknowledged stays. */
+static mg_status judge_stop(const struct mg_dial_result *result, mg_status status, struct mg_error *err)
+{
+    if (!mg_progress_stopped() || (status != MG_OK && status != MG_UNREACHABLE) || (status == MG_OK && result->complete))
+        return status;
+    if (result->pushed + result->pulled == 0)
+        return mg_fail(err, MG_STOPPED, "stopped before anything was exchanged; `maillage sync` begins again");
+    return mg_fail(err, MG_STOPPED,
+                   "stopped: %lld commits sent and %lld received so far stay; `maillage sync` goes on from there",
+                   (long long)result->pushed, (long long)result->pulled);
 }
 
 mg_status mg_session_run(struct mg_cli *cli, struct mg_dial_options *options,
                          struct mg_dial_result *result, struct mg_error *err)
 {
     bool running = false;
+    options->stop = cli->progress->stop;
     mg_status status = mg_control_sync(cli->dir, options, &running, result, err);
     if (status != MG_OK || running) return status;
 
-    bool watched = !cli->quiet && isatty(STDERR_FILENO);
-    if (watched) options->progress = show_progress;
-    status = mg_dial_sync(cli->store, options, result, err);
-    if (watched) (void)fputs("\r\033[K", stderr);
+    options->progress = show_progress;
+    options->context = (void *)(uintptr_t)cli->progress;
+    mg_store_watch(cli->store, NULL); /* a session ends between two chunks, not in the middle of one */
+    status = judge_stop(result, mg_dial_sync(cli->store, options, result, err), err);
+    mg_store_watch(cli->store, cli->progress);
+    mg_progress_erase();
     return status;
 }
 

@@ -6,6 +6,7 @@
 
 #include "cli/args.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 
 enum { KEEP_MAX = 10000 };
@@ -26,6 +27,7 @@ static void print_json(const struct mg_backup_report *report)
 
 static void print_people(const struct mg_cli *cli, const struct mg_backup_report *report)
 {
+    mg_progress_erase();
     printf("%s\n", report->file);
     mg_note(cli, "verified: %lld commits up to number %llu, %lld signatures, every row; %lld kB",
             (long long)report->verified.commits, (unsigned long long)report->about.reaches.n,

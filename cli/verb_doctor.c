@@ -9,6 +9,7 @@
 
 #include "cli/doctor.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 
 struct check {
@@ -66,6 +67,7 @@ static void print_json(const struct mg_finding *findings)
 
 static void print_people(const struct mg_finding *findings)
 {
+    mg_progress_erase();
     for (int i = 0; i < CHECKS; i++) {
         const struct mg_finding *finding = &findings[i];
         if (finding->health == MG_HEALTH_NOTHING) continue;

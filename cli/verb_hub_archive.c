@@ -5,6 +5,7 @@
 
 #include "cli/args.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 
 enum { DAYS_MAX = 36500 };
@@ -29,6 +30,7 @@ static void print_text(const struct mg_cli *cli, const struct mg_archived *archi
         printf("nothing to move: this hub has no two verified backups yet\n");
         return;
     }
+    mg_progress_erase();
     printf("%lld commits%s moved to archive.db", (long long)archived->commits, dry_run ? " would be" : "");
     if (dry_run) {
         (void)putchar('\n');
@@ -47,6 +49,7 @@ mg_status mg_verb_hub_archive(struct mg_cli *cli, const struct mg_args *args, st
     mg_status status = mg_args_time(args, "--older-than", 0, DAYS_MAX, &options.older_than_ms, err);
     if (status == MG_OK) status = mg_cli_open_hub(cli, err);
     if (status == MG_OK) status = mg_hub_archive(cli->store, &options, &archived, err);
+    if (status == MG_STOPPED) return mg_fail(err, status, "stopped: what was moved so far is in archive.db, the rest is where it was; run it again to go on");
     if (status != MG_OK) return status;
     if (cli->json) print_json(&archived, options.dry_run);
     else print_text(cli, &archived, options.dry_run);

@@ -7,6 +7,7 @@
 
 #include "cli/args.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 
@@ -29,7 +30,10 @@ static mg_status enrol(struct mg_cli *cli, const char *code, struct mg_error *er
     if (status == MG_OK && mg_store_exists(cli->dir))
         status = mg_fail(err, MG_REFUSED,
                          "%s is a node already: give another --dir for the new one", cli->dir);
-    if (status == MG_OK) status = mg_dial_enrol(cli->dir, &invitation, cli->env, err);
+    if (status == MG_OK) status = mg_dial_enrol(cli->dir, &invitation, cli->env, cli->progress->stop, err);
+    if (status == MG_UNREACHABLE && mg_progress_stopped())
+        status = mg_fail(err, MG_STOPPED, "stopped before the hub had answered: %s is no node yet, and the same code works again",
+                         cli->dir);
     explicit_bzero(&invitation, sizeof invitation);
     return status;
 }

@@ -6,6 +6,7 @@
 
 #include "cli/args.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 
 static void add_json(void *context, const struct mg_log_entry *entry)
@@ -84,6 +85,7 @@ static mg_status verify(struct mg_cli *cli, struct mg_error *err)
     struct mg_verify_report report = {.commits = 0};
     mg_status status = mg_log_verify(cli->store, &report, err);
     if (status != MG_OK) return status;
+    mg_progress_erase();
     if (!cli->json) {
         printf("all holds: %lld commits, %lld signatures, %lld receipts, %lld erased\n",
                (long long)report.commits, (long long)report.signatures, (long long)report.receipts,

@@ -6,6 +6,7 @@
 
 #include "cli/args.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 
 enum { KEEP_DAYS_MAX = 36500 };
@@ -26,6 +27,7 @@ static void print_json(const struct mg_pruned *pruned, bool dry_run)
 
 static void print_text(const struct mg_pruned *pruned, bool dry_run)
 {
+    mg_progress_erase();
     char since[MG_TIME_TEXT_MAX];
     if (pruned->since == 0) {
         printf("nothing to let go of: the hub has not said yet that two verified backups hold anything\n");
@@ -49,6 +51,7 @@ mg_status mg_verb_prune(struct mg_cli *cli, const struct mg_args *args, struct m
     if (status == MG_OK) status = mg_cli_open(cli, err);
     struct mg_prune_options options = {.keep_days = (int)days, .dry_run = mg_args_option(args, "--dry-run") != NULL};
     if (status == MG_OK) status = mg_prune(cli->store, &options, &pruned, err);
+    if (status == MG_STOPPED) return mg_fail(err, status, "stopped: what was let go of so far is gone, the rest is as it was; run it again to go on");
     if (status != MG_OK) return status;
     if (cli->json) print_json(&pruned, options.dry_run);
     else print_text(&pruned, options.dry_run);

@@ -11,6 +11,7 @@
 
 #include "cli/args.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 #include "cli/rules.h"
 #include "cli/verbs.h"
 
@@ -396,6 +397,7 @@ static void print_table(const struct report_job *job, const struct mg_report *re
 static void print_for_people(const struct report_job *job)
 {
     bool french = mg_speaks_french(), masked = false;
+    mg_progress_erase();
     for (int r = 0; r < job->count; r++) {
         const struct mg_report *report = job->reports[r];
         char from[MG_DATE_LEN + 1], to[MG_DATE_LEN + 1];

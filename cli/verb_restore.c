@@ -6,6 +6,7 @@
 
 #include "cli/args.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 
 static void print_json(const struct mg_backup_report *report)
@@ -25,6 +26,7 @@ static void print_people(const struct mg_cli *cli, const struct mg_backup_report
     const struct mg_backup_about *about = &report->about;
     char at[MG_TIME_TEXT_MAX];
     mg_time_text(about->made_at, at);
+    mg_progress_erase();
     printf("%s is the %s %s as it was on %s\n", cli->dir, about->hub ? "hub" : "node", about->name, at);
     if (about->hub)
         mg_note(cli,
@@ -42,7 +44,7 @@ mg_status mg_verb_restore(struct mg_cli *cli, const struct mg_args *args, struct
     struct mg_backup_report *report = mg_need(calloc(1, sizeof *report));
     mg_status status = mg_cli_need_dir(cli, err);
     if (status == MG_OK)
-        status = mg_restore(cli->dir, args->words[0], force, cli->env, NULL, report, err);
+        status = mg_restore(cli->dir, args->words[0], force, cli->env, cli->progress, report, err);
     if (status == MG_OK && cli->json)
         print_json(report);
     else if (status == MG_OK)

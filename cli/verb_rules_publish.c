@@ -6,6 +6,7 @@
 
 #include "cli/args.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 #include "cli/rules.h"
 
@@ -25,6 +26,7 @@ mg_status mg_verb_rules_publish(struct mg_cli *cli, const struct mg_args *args, 
     if (status == MG_OK) status = mg_read_whole(args->words[0], MG_PACK_MAX, &text, err);
     if (status == MG_OK) status = mg_rules_drift(cli->store, count_changed, &before, err);
     if (status == MG_OK) status = mg_rules_publish(cli->store, text, args->words[0], hash, &news, err);
+    if (status == MG_OK) mg_store_watch(cli->store, NULL); /* it is published: too late to stop */
     if (status == MG_OK) status = mg_rules_drift(cli->store, count_changed, &after, err);
     free((void *)(uintptr_t)text.data);
     if (status != MG_OK) return status;
@@ -36,6 +38,7 @@ mg_status mg_verb_rules_publish(struct mg_cli *cli, const struct mg_args *args, 
         mg_print_json(out);
         return MG_OK;
     }
+    mg_progress_erase();
     printf("%s: %s\n", args->words[0], news ? "published" : "was published already");
     if (after > before)
         mg_note(cli, "%lld verdicts changed; `maillage rules drift` lists them", (long long)(after - before));

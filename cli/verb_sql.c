@@ -13,6 +13,7 @@
 
 #include "cli/args.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 #include "cli/sql_guard.h"
 #include "cli/verbs.h"
 
@@ -32,7 +33,9 @@ static mg_status read_stdin(char **text, struct mg_error *err)
     mg_buf_put_u8(&buf, 0);
 
     mg_status status = MG_OK;
-    if (ferror(stdin))
+    if (mg_progress_stopped())
+        status = mg_fail(err, MG_STOPPED, "stopped: nothing was changed");
+    else if (ferror(stdin))
         status = mg_fail(err, MG_FAILED, "standard input cannot be read");
     else if (buf.failed)
         status = mg_fail(err, MG_USAGE, "the script is longer than %d MB", SCRIPT_MAX >> 20);
@@ -180,6 +183,7 @@ static void place_move(struct place *place, const char *sql)
 static mg_status say_where(const struct place *place, mg_status status, struct mg_error *err)
 {
     struct mg_error inner = *err;
+    if (status == MG_STOPPED) return status;
     return mg_fail(err, status, "statement %d (line %d): %s; nothing was changed", place->statement,
                    place->line, inner.text);
 }

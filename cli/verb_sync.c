@@ -53,7 +53,7 @@ mg_status mg_verb_sync(struct mg_cli *cli, const struct mg_args *args, struct mg
 
     status = mg_session_run(cli, &options, &result, err);
     if (status != MG_OK) {
-        if (result.pushed + result.pulled > 0)
+        if (status != MG_STOPPED && result.pushed + result.pulled > 0)
             mg_note(cli, "sent %lld and received %lld before that; they stay",
                     (long long)result.pushed, (long long)result.pulled);
         return status;

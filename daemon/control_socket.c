@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 #include "daemon/control.h"
+
+enum { LOOK_MS = 100 }; /* between two looks at whether to stop */
 
 static void socket_path(int dir_fd, struct sockaddr_un *path)
 {
@@ -97,11 +100,21 @@ static bool send_all(int line, const char *text, size_t len)
     return true;
 }
 
-/* One line, without its newline; false when the other end closed first. */
-static bool receive_line(int line, char *text, size_t size)
+/* False: STOP was set before anything came. */
+static bool wait_to_read(int line, const atomic_bool *stop)
+{
+    struct pollfd ready = {.fd = line, .events = POLLIN};
+    for (;;) {
+        if (stop != NULL && atomic_load(stop)) return false;
+        if (poll(&ready, 1, LOOK_MS) > 0) return true;
+    }
+}
+
+/* One line, without its newline; false when the other end closed first, or STOP was set. */
+static bool receive_line(int line, const atomic_bool *stop, char *text, size_t size)
 {
     size_t used = 0;
-    while (used + 1 < size) {
+    while (used + 1 < size && wait_to_read(line, stop)) {
         ssize_t n = recv(line, text + used, size - 1 - used, 0);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return false;
@@ -147,8 +160,10 @@ mg_status mg_control_sync(const char *dir, const struct mg_dial_options *options
     }
     *running = true;
     mg_control_put_request(&request, text);
-    if (send_all(line, text, strlen(text)) && receive_line(line, text, sizeof text))
+    if (send_all(line, text, strlen(text)) && receive_line(line, options->stop, text, sizeof text))
         status = mg_control_get_answer(text, &answer, err);
+    else if (options->stop != NULL && atomic_load(options->stop))
+        status = mg_fail(err, MG_STOPPED, "stopped waiting; the session goes on in maillaged, and `maillage status` says how it went");
     else
         status = mg_fail(
             err, MG_UNREACHABLE,

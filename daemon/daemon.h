@@ -84,14 +84,17 @@ mg_status mg_dial_probe(struct mg_store *store, struct mg_probe *probe, struct m
  * has said yes. The keys wait in DIR/join.keys (mode 0600) meanwhile, so that running it again
  * after a broken link presents the same keys and gets the same answer. DIR is created when it
  * does not exist. MG_REFUSED: DIR is a node already. MG_DENIED: invitation unknown, used, expired,
- * or what answers is not the hub that wrote it. No first session: call mg_dial_sync after. */
+ * or what answers is not the hub that wrote it. No first session: call mg_dial_sync after. STOP (may
+ * be NULL): MG_UNREACHABLE soon after it is set, unless the hub has answered. */
 mg_status mg_dial_enrol(const char *dir, const struct mg_invitation *invitation,
-                        const struct mg_env *env, struct mg_error *err) MG_MUST_CHECK;
+                        const struct mg_env *env, const atomic_bool *stop,
+                        struct mg_error *err) MG_MUST_CHECK;
 
 /* --- a session by the maillaged that runs on DIR --- */
 
 /* Asks it through DIR/control.sock and waits for the end. *RUNNING false (and MG_OK): none runs
- * here, dial yourself. options->progress and stop are not used. Otherwise as mg_dial_sync. */
+ * here, dial yourself. options->progress is not used; after options->stop MG_STOPPED: the session goes on
+ * there. Otherwise as mg_dial_sync. */
 mg_status mg_control_sync(const char *dir, const struct mg_dial_options *options, bool *running,
                           struct mg_dial_result *result, struct mg_error *err) MG_MUST_CHECK;
 

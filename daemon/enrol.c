@@ -122,14 +122,15 @@ static mg_status prepare_keys(int dir, const struct mg_env *env,
 /* --- enrolment --- */
 
 static mg_status enrol(int dir_fd, const char *dir, const struct mg_invitation *invitation,
-                       const struct mg_env *env, struct mg_error *err)
+                       const struct mg_env *env, const atomic_bool *stop, struct mg_error *err)
 {
+    const struct mg_dial_options options = {.stop = stop};
     struct mg_identity identity;
     mg_status status = prepare_keys(dir_fd, env, invitation, &identity, err);
     if (status != MG_OK) return status;
 
     struct mg_call call = {
-        .address = invitation->hub_address, .identity = &identity, .invitation = invitation};
+        .address = invitation->hub_address, .identity = &identity, .invitation = invitation, .options = &options};
     status = mg_call_hub(&call, err);
     if (status == MG_OK) {
         mg_assert(call.has_birth);
@@ -155,19 +156,19 @@ void mg_enrol_tidy(const char *dir)
 }
 
 static mg_status enrol_locked(int dir_fd, const char *dir, const struct mg_invitation *invitation,
-                              const struct mg_env *env, struct mg_error *err)
+                              const struct mg_env *env, const atomic_bool *stop, struct mg_error *err)
 {
     if (mg_store_exists(dir))
         return mg_fail(err, MG_REFUSED,
                        "%s is a node already: choose another directory with --dir, or use this one",
                        dir);
-    mg_status status = enrol(dir_fd, dir, invitation, env, err);
+    mg_status status = enrol(dir_fd, dir, invitation, env, stop, err);
     if (status == MG_OK) remove_keys(dir_fd);
     return status;
 }
 
 mg_status mg_dial_enrol(const char *dir, const struct mg_invitation *invitation,
-                        const struct mg_env *env, struct mg_error *err)
+                        const struct mg_env *env, const atomic_bool *stop, struct mg_error *err)
 {
     int fd, lock;
     if (sodium_init() < 0) return mg_fail(err, MG_FAILED, "libsodium does not start");
@@ -176,7 +177,7 @@ mg_status mg_dial_enrol(const char *dir, const struct mg_invitation *invitation,
     /* Two joins at once would draw two pairs of keys for one invitation. */
     status = mg_lock_take(dir, "sync.lock", &lock, err);
     if (status == MG_OK) {
-        status = enrol_locked(fd, dir, invitation, env, err);
+        status = enrol_locked(fd, dir, invitation, env, stop, err);
         close(lock);
     }
     close(fd);
