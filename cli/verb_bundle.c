@@ -9,6 +9,7 @@
 
 #include "cli/args.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 #include "daemon/daemon.h"
@@ -50,7 +51,9 @@ mg_status mg_verb_bundle_out(struct mg_cli *cli, const struct mg_args *args, str
     mg_status status = mg_cli_open(cli, err);
     if (status != MG_OK) return status;
     if (mg_store_identity(cli->store)->hub) return mg_fail(err, MG_FAILED, "this is the hub: nodes write bundles, and `bundle in` here writes the answer");
-    status = mg_bundle_write(cli->store, file, &result, err);
+    mg_store_watch(cli->store, NULL); /* between two transactions, not in the middle of one */
+    status = mg_bundle_write(cli->store, file, cli->progress, &result, err);
+    mg_progress_erase();
     if (status != MG_OK) return status;
     if (cli->json) print_json(&result, file);
     mg_note(cli, "bundle %llu: %lld %s, %lld bytes, in %s; take it to %s, run `maillage bundle in` there, and bring the answer back",
@@ -151,7 +154,9 @@ mg_status mg_verb_bundle_in(struct mg_cli *cli, const struct mg_args *args, stru
     if (!hub && mg_args_option(args, "--answer") != NULL)
         return mg_fail(err, MG_USAGE, "--answer is for the hub: on a node, `bundle in FILE` takes the answer");
     status = answer_name(args, file, answer, sizeof answer, err);
-    if (status == MG_OK) status = mg_bundle_take(cli->store, file, hub ? answer : NULL, &result, err);
+    mg_store_watch(cli->store, NULL); /* between two transactions, not in the middle of one */
+    if (status == MG_OK) status = mg_bundle_take(cli->store, file, hub ? answer : NULL, cli->progress, &result, err);
+    mg_progress_erase();
     if (status != MG_OK) return status;
     if (cli->json) print_json(&result, hub ? answer : NULL);
     if (hub) tell_taken(cli, &result, answer);

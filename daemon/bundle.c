@@ -118,6 +118,8 @@ struct exchange {
     struct mg_error error;
     bool closed;
     struct mg_bundle_result *result;
+    const struct mg_progress *progress; /* NULL: nobody watches */
+    struct mg_progress_at at; /* bytes of the bundle: of the file that is read, else of the one that is written */
 };
 
 static void perform(struct exchange *exchange, const struct mg_effect *effect)
@@ -153,17 +155,27 @@ static void break_off(struct exchange *exchange, mg_status status)
     mg_session_stop(exchange->session, 0);
 }
 
+/* Between two transactions: whoever wants to stop loses none that is done. */
+static void tick(struct exchange *exchange)
+{
+    if (exchange->broken != MG_OK || mg_progress_go_on(exchange->progress, &exchange->at)) return;
+    break_off(exchange, exchange->input < 0 ? mg_fail(&exchange->error, MG_STOPPED, "stopped: no bundle was written; run it again to write one")
+                                            : mg_fail(&exchange->error, MG_STOPPED, "stopped: what was taken in so far stays; run it again to take in the rest"));
+}
+
 static void drive(struct exchange *exchange)
 {
     struct mg_effect effect;
     while (!exchange->closed && mg_session_next(exchange->session, &effect)) {
         if (effect.kind == MG_EFFECT_STORE) {
             perform(exchange, &effect);
+            tick(exchange);
         } else if (effect.kind == MG_EFFECT_CLOSE) {
             keep_close(exchange, effect.close);
         } else if (exchange->broken == MG_OK && exchange->out.file >= 0) {
             mg_status status = put(&exchange->out, effect.send, &exchange->error);
             if (status != MG_OK) break_off(exchange, status);
+            else if (exchange->input < 0) exchange->at.done += (int64_t)effect.send.len;
         }
     }
 }
@@ -181,7 +193,8 @@ static void run(struct exchange *exchange)
         ended = len <= 0;
         if (len < 0) break_off(exchange, mg_fail(&exchange->error, MG_STORAGE, "the bundle cannot be read: %s", strerror(errno)));
         else if (len == 0) mg_session_lost(exchange->session, 0);
-        else mg_session_feed(exchange->session, (struct mg_bytes){room, (size_t)len}, 0);
+        exchange->at.done += len > 0 ? len : 0;
+        if (len > 0) mg_session_feed(exchange->session, (struct mg_bytes){room, (size_t)len}, 0);
         drive(exchange);
     }
 }
@@ -209,9 +222,11 @@ static mg_status exchange_files(struct exchange *exchange, session_maker *make, 
 
 /* --- the two verbs --- */
 
-mg_status mg_bundle_write(struct mg_store *store, const char *path, struct mg_bundle_result *result, struct mg_error *err)
+mg_status mg_bundle_write(struct mg_store *store, const char *path, const struct mg_progress *progress, struct mg_bundle_result *result,
+                          struct mg_error *err)
 {
-    struct exchange exchange = {.store = store, .input = -1, .out = {.file = -1}, .result = result};
+    struct exchange exchange = {.store = store, .input = -1, .out = {.file = -1}, .result = result, .progress = progress,
+                                .at = {.doing = "writing the bundle", .unit = "bytes"}};
     int lock;
     memset(result, 0, sizeof *result);
     mg_status status = mg_lock_take(mg_store_dir(store), "sync.lock", &lock, err);
@@ -235,15 +250,18 @@ static mg_status begin_sequencing(struct mg_store *store, struct mg_error *err)
     return status;
 }
 
-static mg_status open_input(const char *path, int *file, struct mg_error *err)
+static mg_status open_input(const char *path, struct exchange *exchange, struct mg_error *err)
 {
     struct stat what;
-    *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (*file >= 0 && fstat(*file, &what) == 0 && S_ISREG(what.st_mode)) return MG_OK;
-    mg_status status = *file < 0 ? mg_fail(err, MG_FAILED, "%s cannot be read: %s", path, strerror(errno))
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file >= 0 && fstat(file, &what) == 0 && S_ISREG(what.st_mode)) {
+        exchange->input = file;
+        exchange->at.total = (int64_t)what.st_size;
+        return MG_OK;
+    }
+    mg_status status = file < 0 ? mg_fail(err, MG_FAILED, "%s cannot be read: %s", path, strerror(errno))
                                  : mg_fail(err, MG_FAILED, "%s is no file", path);
-    if (*file >= 0) close(*file);
-    *file = -1;
+    if (file >= 0) close(file);
     return status;
 }
 
@@ -272,12 +290,13 @@ static mg_status take_answer(struct exchange *exchange, struct mg_error *err)
     return status;
 }
 
-mg_status mg_bundle_take(struct mg_store *store, const char *path, const char *answer, struct mg_bundle_result *result,
-                         struct mg_error *err)
+mg_status mg_bundle_take(struct mg_store *store, const char *path, const char *answer, const struct mg_progress *progress,
+                         struct mg_bundle_result *result, struct mg_error *err)
 {
-    struct exchange exchange = {.store = store, .input = -1, .out = {.file = -1}, .result = result};
+    struct exchange exchange = {.store = store, .input = -1, .out = {.file = -1}, .result = result, .progress = progress,
+                                .at = {.doing = "reading the bundle", .unit = "bytes"}};
     memset(result, 0, sizeof *result);
-    mg_status status = open_input(path, &exchange.input, err);
+    mg_status status = open_input(path, &exchange, err);
     if (status != MG_OK) return status;
     status = mg_store_identity(store)->hub ? take_at_hub(&exchange, answer, err) : take_answer(&exchange, err);
     close(exchange.input);

@@ -107,15 +107,16 @@ struct mg_bundle_result {
 };
 
 /* Writes a bundle of all that has no receipt to PATH: whole under that name, or not at all. Takes sync.lock.
- * MG_STORAGE: it cannot be written there. MG_FAILED: PATH is there and no bundle. */
-mg_status mg_bundle_write(struct mg_store *store, const char *path, struct mg_bundle_result *result,
+ * MG_STORAGE: it cannot be written there. MG_FAILED: PATH is there and no bundle. MG_STOPPED: PROGRESS (may be NULL)
+ * said so, and nothing is left there. */
+mg_status mg_bundle_write(struct mg_store *store, const char *path, const struct mg_progress *progress, struct mg_bundle_result *result,
                           struct mg_error *err) MG_MUST_CHECK;
 
 /* Takes the bundle PATH in. On the hub the answer is written to ANSWER; its maillaged may run or not.
  * MG_REFUSED: it is not for here; MG_BAD_BYTES: damaged or cut; MG_DENIED: the hub does not admit its node. What was
- * taken before stays, and RESULT says how much. */
-mg_status mg_bundle_take(struct mg_store *store, const char *path, const char *answer, struct mg_bundle_result *result,
-                         struct mg_error *err) MG_MUST_CHECK;
+ * taken before stays, and RESULT says how much; so also when PROGRESS (may be NULL) says stop. */
+mg_status mg_bundle_take(struct mg_store *store, const char *path, const char *answer, const struct mg_progress *progress,
+                         struct mg_bundle_result *result, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- maillaged --- */
 
