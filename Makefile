@@ -13,6 +13,7 @@ deps:
 
 demo: all
 	@build/bin/maillage demo
+	@build/bin/maillage demo --week
 
 test:
 	@.ci/test

@@ -42,7 +42,7 @@ static mg_status sum_of(struct mg_demo *demo, const struct mg_demo_node *node, c
     return mg_demo_number(demo, node, sql, sum, err);
 }
 
-static mg_status check_verdicts(struct mg_demo *demo, struct mg_error *err)
+mg_status mg_demo_check_verdicts(struct mg_demo *demo, struct mg_error *err)
 {
     mg_status status = MG_OK;
     int equal = 0, agreed = 0;
@@ -91,7 +91,7 @@ mg_status mg_demo_tell_rules(struct mg_demo *demo, struct mg_error *err)
 {
     mg_demo_chapter(demo, "What the merges did to the verdicts");
     mg_status status = tell_drift(demo, err);
-    if (status == MG_OK) status = check_verdicts(demo, err);
+    if (status == MG_OK) status = mg_demo_check_verdicts(demo, err);
     if (status != MG_OK) return status;
     mg_demo_chapter(demo, "What the funders ask for");
     status = tell_report(demo, "pays-d-aix", err);

@@ -205,7 +205,7 @@ static bool has_ended(struct mg_demo_child *child)
 }
 
 /* Until a child changes, MS pass, or somebody wants us to end. */
-static mg_status pause_ms(int ms, struct mg_error *err)
+mg_status mg_demo_pause(int ms, struct mg_error *err)
 {
     sigset_t mask;
     struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
@@ -234,7 +234,7 @@ mg_status mg_demo_wait(struct mg_demo_run *run, struct mg_demo_child *const *chi
         if (mg_demo_now() > until)
             return mg_fail(err, MG_FAILED, "%s has not ended after %d seconds", running->what,
                            PATIENCE_S);
-        mg_status status = pause_ms(100, err);
+        mg_status status = mg_demo_pause(100, err);
         if (status != MG_OK) return status;
     }
     return MG_OK;
@@ -266,7 +266,7 @@ mg_status mg_demo_wait_line(struct mg_demo_run *run, struct mg_demo_child *child
         if (mg_demo_now() > until)
             return mg_fail(err, MG_FAILED, "%s has not said \"%s\" after %d seconds", child->what,
                            prefix, LISTEN_S);
-        mg_status status = pause_ms(5, err);
+        mg_status status = mg_demo_pause(5, err);
         if (status != MG_OK) return status;
     }
     return MG_OK;

@@ -51,6 +51,9 @@ mg_status mg_demo_start(struct mg_demo_run *run, const char *what, const char *p
                         const char *const *args, struct mg_demo_child **child,
                         struct mg_error *err) MG_MUST_CHECK;
 
+/* Until a process of ours ends or MS pass; MG_STOPPED when somebody interrupts. */
+mg_status mg_demo_pause(int ms, struct mg_error *err) MG_MUST_CHECK;
+
 /* Waits until all of them have ended; NULL entries are skipped. MG_FAILED after two minutes, or
  * when somebody interrupts. */
 mg_status mg_demo_wait(struct mg_demo_run *run, struct mg_demo_child *const *children, int count,

@@ -43,6 +43,10 @@ mg_status mg_demo_begin(struct mg_demo *demo, const struct mg_demo_node *node,
     const char *all[ARGS_MAX] = {"--dir", node->dir, "--json"};
     char what[64];
     int count = 3;
+    if (demo->clock[0] != '\0') {
+        all[count++] = "--clock-offset-file";
+        all[count++] = demo->clock;
+    }
     for (int i = 0; args[i] != NULL && count < ARGS_MAX - 1; i++) all[count++] = args[i];
     (void)snprintf(what, sizeof what, "`maillage %.24s` of %.24s", args[0], node->name);
     return mg_demo_start(&demo->run, what, "maillage", all, child, err);
@@ -173,22 +177,42 @@ static mg_status publish_packs(struct mg_demo *demo, struct mg_error *err)
     return status;
 }
 
+mg_status mg_demo_serve(struct mg_demo *demo, struct mg_demo_node *node, struct mg_error *err)
+{
+    const char *args[8] = {"--dir", node->dir}, *ready = "ready";
+    char what[64], rest[sizeof demo->address];
+    int count = 2;
+    (void)snprintf(what, sizeof what, "maillaged of %.40s", node->name);
+    if (demo->clock[0] != '\0') {
+        args[count++] = "--clock-offset-file";
+        args[count++] = demo->clock;
+    }
+    if (node == &demo->hub) {
+        args[count++] = "--listen";
+        args[count++] = demo->address[0] == '\0' ? "127.0.0.1:0" : demo->address;
+        ready = "listening on ";
+    }
+    mg_status status = mg_demo_start(&demo->run, what, "maillaged", args, &node->daemon, err);
+    if (status == MG_OK) status = mg_demo_wait_line(&demo->run, node->daemon, ready, rest, sizeof rest, err);
+    if (status == MG_OK && node == &demo->hub) memcpy(demo->address, rest, sizeof rest);
+    return status;
+}
+
+void mg_demo_shut(struct mg_demo *demo, struct mg_demo_node *node)
+{
+    if (node->daemon != NULL) mg_demo_stop(&demo->run, node->daemon);
+    node->daemon = NULL;
+}
+
 static mg_status start_hub(struct mg_demo *demo, struct mg_error *err)
 {
-    struct mg_demo_child *daemon = NULL;
     mg_status status =
         mg_demo_do(demo, &demo->hub, MG_ARGS("hub", "init", "--name", "Métropole"), NULL, err);
     if (status == MG_OK) status = add_advisers(demo, err);
     if (status == MG_OK) status = publish_packs(demo, err);
+    if (status == MG_OK) status = mg_demo_serve(demo, &demo->hub, err);
     if (status == MG_OK)
-        status =
-            mg_demo_start(&demo->run, "maillaged of the hub", "maillaged",
-                          MG_ARGS("--dir", demo->hub.dir, "--listen", "127.0.0.1:0"), &daemon, err);
-    if (status == MG_OK)
-        status = mg_demo_wait_line(&demo->run, daemon, "listening on ", demo->address,
-                                   sizeof demo->address, err);
-    if (status == MG_OK)
-        mg_demo_say(demo, "the hub listens on %s, process %ld", demo->address, (long)daemon->pid);
+        mg_demo_say(demo, "the hub listens on %s, process %ld", demo->address, (long)demo->hub.daemon->pid);
     return status;
 }
 

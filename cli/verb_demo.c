@@ -25,9 +25,11 @@ static mg_status two_nights(struct mg_demo *demo, struct mg_error *err)
     return status;
 }
 
-static mg_status play(struct mg_demo *demo, bool bilan, struct mg_error *err)
+static mg_status play(struct mg_demo *demo, const struct mg_args *args, struct mg_error *err)
 {
-    mg_status status = bilan ? mg_demo_bilan(demo, err) : two_nights(demo, err);
+    bool bilan = mg_args_option(args, "--bilan") != NULL, week = mg_args_option(args, "--week") != NULL;
+    if (bilan && week) return mg_fail(err, MG_USAGE, "--bilan and --week are two stories: take one at a time");
+    mg_status status = bilan ? mg_demo_bilan(demo, err) : week ? mg_demo_week(demo, err) : two_nights(demo, err);
     if (status == MG_OK && demo->failed > 0)
         status = mg_fail(err, MG_FAILED, "%d of %d checks do not hold; the first: %.300s",
                          demo->failed, demo->checks, demo->first_failure);
@@ -58,7 +60,7 @@ mg_status mg_verb_demo(struct mg_cli *cli, const struct mg_args *args, struct mg
         json_object_set_new(demo->summary, "checks", json_array());
         status = mg_demo_run_open(&demo->run, mg_args_option(args, "--keep"), err);
         if (status == MG_OK) {
-            status = play(demo, mg_args_option(args, "--bilan") != NULL, err);
+            status = play(demo, args, err);
             tell_end(demo);
         }
         mg_demo_run_close(&demo->run);

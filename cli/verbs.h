@@ -169,13 +169,14 @@
       "Ends with 1 when there is a problem, with 7 when the store cannot be opened, and with 0\n"  \
       "when there are at most warnings. It changes nothing. With --json, an array of {check,\n"   \
       "state, text, advice}.")                                                                    \
-    X("demo", mg_verb_demo, MG_GROUP_MORE, 0, 0, "[--seed N] [--keep DIR] [--small] [--bilan]",   \
+    X("demo", mg_verb_demo, MG_GROUP_MORE, 0, 0, "[--seed N] [--keep DIR] [--small] [--bilan | --week]", \
       "show the main job from nothing: a hub, the antennas, a day offline, a night's sync",       \
       "Real processes on this machine's loopback, in a temporary directory that is removed at\n"  \
       "the end; --keep works in DIR and leaves it. Everybody in it is made up, from the seed.\n"  \
       "--small takes a tenth of the 1,450 dossiers. --bilan shows something else: the published\n"  \
-      "results of 2013-2017 in Pays d'Aix, from dossiers entered in five basins. Ends with a\n"    \
-      "failure when a check fails.")     \
+      "results of 2013-2017 in Pays d'Aix, from dossiers entered in five basins; --week: five nights\n" \
+      "that nobody attends, an antenna with a USB key, one that is away, a hub that loses its disk.\n" \
+      "Ends with a failure when a check fails.")     \
     X("help", mg_verb_help, MG_GROUP_MORE, 0, 2, "[VERB] [--names] [--options]",                  \
       "list the verbs, or explain one",                                                           \
       "--names prints only the verbs, one a line; --options only the options of VERB. Both are\n" \

@@ -1,6 +1,6 @@
 #!/bin/sh
 # test_demo.sh - the demonstrations hold what they promise: two nights of eight antennas, and the published results of
-# the protocol 2013-2017 from dossiers entered in five basins.
+# the protocol 2013-2017 from dossiers entered in five basins, and a week whose nights nobody attends.
 # Needs $MAILLAGE_BIN, the directory of the programs.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -22,5 +22,6 @@ END
 
 play bilan 18 --bilan
 play small 20 --small
+play week 20 --week --small
 
 [ "$failures" = 0 ] || { echo "$failures failed" >&2; exit 1; }
