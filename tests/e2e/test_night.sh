@@ -176,9 +176,29 @@ grep -q "03:00-04:00" out || fail "the window was not set: $(cat out)"
 pass 7
 wait_run mdfj 5
 
+# --- what two verified backups hold for a month, it lets go of by itself ---
+
+m --dir hub backup --into backups >/dev/null || fail "the first backup"
+at_time $(($(now) + 86400))
+m --dir hub backup --into backups >/dev/null || fail "the second backup"
+pass 7
+wait_run mdfj 6 # here it hears of them
+grep -q 'event=prune commits=[1-9]' mdfj.err && fail "it let go of what is younger than a month"
+before=$(cell mdfj "SELECT count(*) AS n FROM mg_commit WHERE body IS NOT NULL")
+at_time $(($(now) + 40 * 86400))
+pass 7
+wait_run mdfj 7
+tries=0
+until grep -q 'event=prune commits=[1-9]' mdfj.err || [ $tries -gt 100 ]; do
+    tries=$((tries + 1))
+    sleep 0.05
+done
+after=$(cell mdfj "SELECT count(*) AS n FROM mg_commit WHERE body IS NOT NULL")
+[ "$after" -lt "$before" ] || fail "nothing was let go of: $before commits, then $after: $(tail -3 mdfj.err)"
+
 # --- silence ---
 
-told mdfj 5
+told mdfj 7
 end_process $node_pid TERM
 is "a node after SIGTERM" $ended 0
 at_time $(($(now) + 4 * 86400))
