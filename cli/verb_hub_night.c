@@ -58,7 +58,7 @@ static struct judged judge(struct night *night, const struct mg_night_line *line
     mg_time_text(since, at);
     if (judged.silent) note_wrong(night, line->last_seen != 0 ? "%s is silent since %s" : "%s has not called since it joined at %s", line->name, at);
     if (judged.owes) note_wrong(night, "%s owes %lld %s", line->name, (long long)judged.waiting, judged.waiting == 1 ? "commit" : "commits");
-    if (!line->agrees) note_wrong(night, "%s does not hold the hub's data or verdicts", line->name);
+    if (!line->agrees) note_wrong(night, "data or verdicts of %s and of the hub differ", line->name);
     return judged;
 }
 

@@ -69,7 +69,8 @@ static bool exists(const char *format, const char *file)
 {
     path_text path;
     struct stat about;
-    (void)snprintf(path, sizeof path, format, file);
+    int len = snprintf(path, sizeof path, format, file);
+    assert_in_range(len, 1, sizeof path - 1);
     return lstat(path, &about) == 0;
 }
 
