@@ -7,7 +7,7 @@
 #include <sqlite3.h>
 
 #include "core/rules/pack.h"
-#include "core/rules/yaml.h"
+#include "core/yaml.h"
 
 /* The one row of the view `dossier`: the participant, the day, the last exit with its contract or training; then what
  * the pack names. */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "core/rules/yaml.h"
+#include "core/yaml.h"
 
 static struct mg_yaml_document *read_bytes(const char *text, size_t len)
 {

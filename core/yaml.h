@@ -5,8 +5,8 @@
  * and merge keys are refused (a few lines of them can stand for gigabytes), as are a depth over 16, a
  * document over MG_YAML_MAX bytes, and bytes that are not UTF-8.
  */
-#ifndef MG_CORE_RULES_YAML_H
-#define MG_CORE_RULES_YAML_H
+#ifndef MG_CORE_YAML_H
+#define MG_CORE_YAML_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /*
  * yaml.c - libyaml's events become a tree, and whatever could surprise is refused.
  */
-#include "core/rules/yaml.h"
+#include "core/yaml.h"
 
 #include <stdlib.h>
 #include <string.h>
