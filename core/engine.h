@@ -174,6 +174,19 @@ enum { MG_MARK_LEN = 12 }; /* history u32, n u64, big-endian */
 void mg_mark_put(uint8_t bytes[MG_MARK_LEN], struct mg_mark mark);
 struct mg_mark mg_mark_get(const uint8_t bytes[MG_MARK_LEN]);
 
+/* --- the engine's own tables from one version to the next (layout.c) --- */
+
+struct mg_layout_step {
+    int64_t to;      /* the layout that it makes, one more than the one before */
+    const char *sql; /* either may be NULL */
+    mg_status (*run)(struct mg_conn *conn, struct mg_error *err);
+};
+/* Brings a store to the present layout, or to the last of LIST: before or after, never between. MG_STORAGE: it is newer. */
+mg_status mg_layout_open(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_layout_bring(struct mg_conn *conn, const struct mg_layout_step *list, int count, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_layout_create(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK; /* all tables, in the caller's transaction */
+mg_status mg_layout_watch(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;  /* refuses what changed since it was opened */
+
 /* --- settings (settings.c): mg_meta --- */
 
 mg_status mg_meta_int(struct mg_conn *conn, const char *key, int64_t *value, int64_t otherwise, struct mg_error *err) MG_MUST_CHECK;

@@ -317,7 +317,8 @@ mg_status mg_ledger_refresh(struct mg_conn *conn, struct mg_error *err)
         return MG_OK;
     }
     mg_ledger_drop(conn);
-    status = load_authors(conn, err);
+    status = mg_layout_watch(conn, err);
+    if (status == MG_OK) status = load_authors(conn, err);
     if (status == MG_OK) status = load_histories(conn, err);
     if (status == MG_OK) status = load_scopes(conn, err);
     if (status == MG_OK) status = mg_meta_int(conn, "packs", &conn->packs, 0, err);

@@ -22,7 +22,7 @@
 #include "core/files.h"
 #include "core/plie/territory.h"
 
-enum { SCHEMA_LAYOUT = 1, BUSY_MS = 15000 };
+enum { BUSY_MS = 15000 };
 
 static int64_t system_now(void *context)
 {
@@ -360,9 +360,8 @@ static mg_status insert_hub_node(struct mg_store *store, struct mg_error *err)
 static mg_status create_tables(struct mg_conn *conn, const struct mg_identity *id, struct mg_error *err)
 {
     mg_status status = mg_exec(conn, "BEGIN IMMEDIATE", err);
-    if (status == MG_OK) status = mg_exec(conn, mg_engine_tables, err);
+    if (status == MG_OK) status = mg_layout_create(conn, err);
     if (status == MG_OK) status = mg_ddl_create(conn->db, mg_plie_schema(), err);
-    if (status == MG_OK) status = mg_meta_set_int(conn, "layout", SCHEMA_LAYOUT, err);
     if (status == MG_OK) status = mg_meta_set_int(conn, "schema", mg_plie_schema()->version, err);
     if (status == MG_OK) status = save_identity(conn, id, err);
     if (status == MG_OK) status = insert_self(conn, id, err);
@@ -462,19 +461,6 @@ mg_status mg_store_create(const char *dir, const struct mg_env *env, const struc
 
 /* --- opening --- */
 
-static mg_status check_layout(struct mg_conn *conn, struct mg_error *err)
-{
-    int64_t layout, schema;
-    mg_status status = mg_meta_int(conn, "layout", &layout, 0, err);
-    if (status == MG_OK) status = mg_meta_int(conn, "schema", &schema, 0, err);
-    if (status != MG_OK) return mg_fail(err, MG_STORAGE, "maillage.db is not a node's store, or it is damaged; restore a backup");
-    if (layout > SCHEMA_LAYOUT || schema > mg_plie_schema()->version)
-        return mg_fail(err, MG_STORAGE, "this store was written by a newer version of maillage (layout %lld, schema %lld); install that version",
-                       (long long)layout, (long long)schema);
-    mg_assert(layout == SCHEMA_LAYOUT && schema == mg_plie_schema()->version); /* there are no older ones yet */
-    return MG_OK;
-}
-
 mg_status mg_store_open_files(const char *dir, const char *db_path, const char *key_path, const char *archive_path,
                               const struct mg_env *env, struct mg_store **out, struct mg_error *err)
 {
@@ -491,7 +477,7 @@ mg_status mg_store_open_files(const char *dir, const char *db_path, const char *
     sodium_memzero(&key, sizeof key);
     conn_init(&store->user, db);
     conn_init(&store->remote, apply);
-    if (status == MG_OK) status = check_layout(&store->user, err);
+    if (status == MG_OK) status = mg_layout_open(&store->user, err);
     if (status == MG_OK) status = load_identity(&store->user, &store->id, err);
     if (status != MG_OK) {
         mg_store_close(store);
