@@ -100,6 +100,7 @@ struct mg_conn {
     int heard_count;
     bool choose_again; /* what is known has changed who had seen what, or when: mg_choose_again */
     bool in_tx;
+    bool lenient; /* the hub: what it is given back was taken once already */
     bool repair; /* mg_repair may hold something */
     bool no_held; /* mg_held is empty */
     bool no_dead[MG_TABLES_MAX]; /* every row of the table that is known is visible */

@@ -571,7 +571,9 @@ static mg_status sequence_opened(struct mg_store *store, struct mg_peer *peer, s
     struct sequencing s = {.store = store, .conn = &store->remote, .by = by, .batch = batch};
     mg_buf_init(&s.refused, 64 * 1024);
     mg_status status = mg_author_find(s.conn, batch->node, batch->incarnation, &s.author, err);
+    s.conn->lenient = refill;
     if (status == MG_OK) status = sequence(&s, peer, refill, receipt, fork_base, err);
+    s.conn->lenient = false;
     mg_buf_free(&s.also);
     mg_buf_free(&s.refused);
     return status;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/engine.h"
+#include "core/value.h"
 
 enum { STUBS_MAX = 100000, CELLS_MAX = 10000, ROWS_MAX = 100000, TRANSFER_MAX = 8 * 1024 * 1024 };
 
@@ -236,6 +237,7 @@ static mg_status read_row(struct reader *r, struct mg_mp_reader *in, struct mg_e
         struct mg_value value = mg_value_get(in);
         if (status == MG_OK && (in->error != NULL || (cell != MG_PRESENCE && cell >= (uint64_t)stored.row.table->column_count)))
             status = mg_fail(err, MG_BAD_BYTES, "a transfer's cell is damaged");
+        if (status == MG_OK && cell != MG_PRESENCE) status = mg_value_check(stored.row.table, &stored.row.table->columns[cell], &value, true, err);
         if (status == MG_OK) mg_row_write(&stored.row, &r->conn->lineage, (int)cell, stub, value);
     }
     uint32_t deletes = status == MG_OK ? mg_mp_get_array(in, CELLS_MAX) : 0;

@@ -103,3 +103,80 @@ mg_status mg_value_read(const struct mg_table *table, const struct mg_column *co
     }
     mg_bug(__FILE__, __LINE__, "unknown type");
 }
+
+/* --- what arrives --- */
+
+static bool kind_fits(enum mg_type type, const struct mg_value *value)
+{
+    switch (type) {
+    case MG_TYPE_TEXT:
+    case MG_TYPE_DATE:
+    case MG_TYPE_MONTH:
+    case MG_TYPE_ENUM:
+    case MG_TYPE_CODE: return value->kind == MG_TEXT;
+    case MG_TYPE_INT:
+    case MG_TYPE_CENTS:
+    case MG_TYPE_HOURS:
+    case MG_TYPE_BOOL: return value->kind == MG_INT;
+    case MG_TYPE_REF:
+    case MG_TYPE_BYTES: return value->kind == MG_BLOB;
+    }
+    mg_bug(__FILE__, __LINE__, "unknown type");
+}
+
+static bool is_word(const struct mg_column *column, const struct mg_value *value)
+{
+    for (int i = 0; column->values[i] != NULL; i++)
+        if (strlen(column->values[i]) == value->len && memcmp(column->values[i], value->data, value->len) == 0) return true;
+    return false;
+}
+
+/* As SQLite's GLOB: the value has no zero byte. */
+static bool matches(const struct mg_column *column, const struct mg_value *value)
+{
+    if (column->values == NULL) return true;
+    char *text = strndup((const char *)value->data, value->len);
+    bool fits = false;
+    mg_assert(text != NULL);
+    for (int i = 0; !fits && column->values[i] != NULL; i++) fits = sqlite3_strglob(column->values[i], text) == 0;
+    free(text);
+    return fits;
+}
+
+static bool length_fits(const struct mg_column *column, const struct mg_value *value, bool lenient)
+{
+    int64_t max = column->max > 0 ? column->max : MG_TEXT_MAX, len = (int64_t)value->len;
+    if (lenient && column->type == MG_TYPE_TEXT) max = MG_VALUE_MAX;
+    return len >= column->min && len <= max;
+}
+
+static bool fits(const struct mg_column *column, const struct mg_value *value, bool lenient)
+{
+    static const char replaced[] = "\xEF\xBF\xBD"; /* what reads of another encoding leave: see text_check in ddl.c */
+    switch (column->type) {
+    case MG_TYPE_DATE: return is_date((const char *)value->data, value->len);
+    case MG_TYPE_MONTH: return is_month((const char *)value->data, value->len);
+    case MG_TYPE_ENUM: return lenient ? value->len > 0 && value->len <= MG_WORD_MAX : is_word(column, value);
+    case MG_TYPE_TEXT:
+    case MG_TYPE_CODE:
+        return length_fits(column, value, lenient) && matches(column, value) && memmem(value->data, value->len, replaced, 3) == NULL;
+    case MG_TYPE_BYTES: return length_fits(column, value, lenient);
+    case MG_TYPE_REF: return value->len == MG_ID_LEN;
+    case MG_TYPE_INT:
+    case MG_TYPE_CENTS:
+    case MG_TYPE_HOURS:
+    case MG_TYPE_BOOL: return value->integer >= column->min && value->integer <= column->max;
+    }
+    mg_bug(__FILE__, __LINE__, "unknown type");
+}
+
+mg_status mg_value_check(const struct mg_table *table, const struct mg_column *column, const struct mg_value *value, bool lenient,
+                         struct mg_error *err)
+{
+    if (value->kind == MG_NULL) {
+        if (!column->required) return MG_OK;
+        return mg_fail(err, MG_REFUSED, "%s.%s is needed, and is emptied", table->name, column->name);
+    }
+    if (kind_fits(column->type, value) && fits(column, value, lenient)) return MG_OK;
+    return mg_fail(err, MG_REFUSED, "%s.%s: not a value of a column of type %s", table->name, column->name, mg_type_name(column->type));
+}

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/ddl.h"
+#include "core/value.h"
 
 /* ---- a store in memory, and sentences in SQL ---- */
 
@@ -192,8 +193,29 @@ static char *insertion(const struct mg_table *table, const char *verb, const cha
     return sql;
 }
 
+/* What the table says of a value from here, mg_value_check says of one that arrives. */
+static void arrives(sqlite3 *db, const struct mg_table *table, int c, const char *value, bool good)
+{
+    sqlite3_stmt *stmt = NULL;
+    char *sql = sqlite3_mprintf("SELECT %s", value);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    struct mg_value seen = {.kind = MG_NULL};
+    if (sqlite3_column_type(stmt, 0) == SQLITE_INTEGER)
+        seen = (struct mg_value){.kind = MG_INT, .integer = sqlite3_column_int64(stmt, 0)};
+    else if (sqlite3_column_type(stmt, 0) != SQLITE_NULL)
+        seen = (struct mg_value){.kind = sqlite3_column_type(stmt, 0) == SQLITE_TEXT ? MG_TEXT : MG_BLOB,
+                                 .data = sqlite3_column_blob(stmt, 0), .len = (size_t)sqlite3_column_bytes(stmt, 0)};
+    bool taken = mg_value_check(table, &table->columns[c], &seen, false, NULL) == MG_OK;
+    if (taken != good) fail_msg("%s.%s: %s arrives otherwise", table->name, table->columns[c].name, value);
+    if (good) assert_int_equal(mg_value_check(table, &table->columns[c], &seen, true, NULL), MG_OK);
+    sqlite3_finalize(stmt);
+    sqlite3_free(sql);
+}
+
 static void accepts(sqlite3 *db, const struct mg_table *table, int c, const char *value)
 {
+    arrives(db, table, c, value, true);
     char *sql = insertion(table, "INSERT", ID(5), c, value);
 
     ok(db, "%s", sql);
@@ -205,6 +227,7 @@ static void refuses(sqlite3 *db, const struct mg_table *table, int c, const char
 {
     char *sql = insertion(table, "INSERT", ID(5), c, value), constraint[80];
 
+    arrives(db, table, c, value, false);
     snprintf(constraint, sizeof(constraint), "CHECK constraint failed: %s_%s",
              table->columns[c].name, mg_type_name(table->columns[c].type));
     refused(db, constraint, "%s", sql);
