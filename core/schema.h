@@ -7,7 +7,8 @@
  * are rows of core/plie/tables.c.
  *
  * A table's index and a column's index are part of every commit and never change:
- * new ones are appended.
+ * new ones are appended. The base is compiled; migrations (migration.h) add to it, and
+ * each version of the schema is an object of its own that is never changed.
  */
 #ifndef MG_CORE_SCHEMA_H
 #define MG_CORE_SCHEMA_H
@@ -52,6 +53,8 @@ struct mg_column {
     const char *target_column; /* CODE: its key column */
     const char *const *values; /* ENUM: NULL-ended list */
     int64_t min, max;          /* numbers: range; TEXT, BYTES: max bytes (0: MG_TEXT_MAX) */
+    int since;                 /* the migration that added it; 0: the base */
+    bool widened;              /* a migration let more values in: triggers hold what a CHECK held before (ddl.c) */
 };
 
 struct mg_table {
@@ -65,6 +68,8 @@ struct mg_table {
     bool has_key;
     const struct mg_column *columns; /* without `id` */
     int column_count;
+    int born_count; /* those that it was made with; the others came one migration after the other */
+    int since;      /* the migration that made it; 0: the base */
 };
 
 struct mg_schema {
@@ -73,7 +78,9 @@ struct mg_schema {
     int head;         /* index of the dossier's head table (participant) */
     int home_column;  /* its column that says the antenna */
     int packs;        /* index of the table of rule packs (core/rules/packs.c) */
-    int version;
+    int migrations;   /* index of the table of migrations (core/evolve.c) */
+    int version;      /* one more than the number of migrations in it */
+    uint64_t hash;    /* of their texts, one after the other; 0: the base alone */
 };
 
 /* Index of a table or column, -1 when there is none. */
@@ -90,7 +97,7 @@ const char *mg_type_name(enum mg_type type);     /* "text", "date", ... as `sche
 const char *mg_policy_name(enum mg_policy policy);
 const char *mg_scope_kind_name(enum mg_scope_kind kind); /* "root", "plie", "antenna" */
 
-/* The PLIE's schema (core/plie/tables.c); one object for the life of the process. */
+/* The PLIE's base schema (core/plie/tables.c); one object for the life of the process. */
 const struct mg_schema *mg_plie_schema(void);
 
 #endif

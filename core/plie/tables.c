@@ -20,7 +20,7 @@
 enum { code_max = 64, phone_max = 64, hash_max = 128, name_max = 256, email_max = 320,
        label_max = 512, address_max = 1024, pack_max = MG_PACK_TEXT_MAX };
 
-/* One column each. P is REVIEW or LATEST; what cannot change has its own forms below. */
+/* One column each. P is REVIEW or LATEST, or IMMUTABLE; keys and references for ever have their own forms below. */
 #define TEXT(n, p, bytes)                                                                         \
     {.name = (n), .type = MG_TYPE_TEXT, .policy = MG_POLICY_##p, .max = (bytes)}
 #define DATE(n, p) {.name = (n), .type = MG_TYPE_DATE, .policy = MG_POLICY_##p}
@@ -58,6 +58,10 @@ enum { code_max = 64, phone_max = 64, hash_max = 128, name_max = 256, email_max 
 #define KEY_ENUM(n, list)                                                                         \
     {.name = (n), .type = MG_TYPE_ENUM, .policy = MG_POLICY_IMMUTABLE, .required = true,          \
      .key = true, .values = (list)}
+
+#define KEY_INT(n, least, top)                                                                    \
+    {.name = (n), .type = MG_TYPE_INT, .policy = MG_POLICY_IMMUTABLE, .required = true,           \
+     .key = true, .min = (least), .max = (top)}
 
 /* The PLIE whose antennas share the row; filled by a trigger when left out (ddl.c). */
 #define SHARED_BY                                                                                 \
@@ -300,9 +304,18 @@ static const struct mg_column node_columns[] = {
     INT("enrolled_at", LATEST, MILLISECONDS_MAX),
 };
 
+/* migration: what came after this file (core/evolve.c) */
+
+static const struct mg_column migration_columns[] = {
+    KEY_INT("number", 1, 1000000),
+    TEXT("body", IMMUTABLE, pack_max),
+    TEXT("hash", IMMUTABLE, hash_max),
+    BYTES("signature", IMMUTABLE, 64), /* the hub's, over number and hash */
+};
+
 #define TABLE(n, kind, up, keyed)                                                                 \
     {.name = #n, .scope = MG_SCOPE_##kind, .parent = (up), .has_key = (keyed),                    \
-     .columns = n##_columns, .column_count = COUNT(n##_columns)}
+     .columns = n##_columns, .column_count = COUNT(n##_columns), .born_count = COUNT(n##_columns)}
 
 static const struct mg_table tables[] = {
     TABLE(antenna, ROOT, NULL, true),
@@ -324,6 +337,7 @@ static const struct mg_table tables[] = {
     TABLE(clause_market, PLIE, NULL, false),
     TABLE(clause_hours, ANTENNA, "participant", true),
     TABLE(node, ROOT, NULL, false),
+    TABLE(migration, ROOT, NULL, true),
 };
 
 _Static_assert(COUNT(tables) <= MG_TABLES_MAX, "a table's index has its limit");
@@ -335,6 +349,7 @@ static const struct mg_schema plie = {
     .head = 4,
     .home_column = 0,
     .packs = 3,
+    .migrations = 19,
     .version = 1,
 };
 

@@ -42,6 +42,7 @@ static const char *const dictionary[] = {
     "clause_market: authority.l company.l lot.l hours_planned.l starts_on.l ends_on.l plie.i",
     "clause_hours: clause_market!*i participant!*i month!*i hours.l beyond_clause.l channel!*i",
     "node: name.l kind.l sign_key.l noise_key.l scopes.l state.l enrolled_at.l",
+    "migration: number!*i body.i hash.i signature.i",
 };
 
 static void describe(const struct mg_table *table, char *out, size_t size)
@@ -74,13 +75,13 @@ static void the_dictionary_in_its_order(void **state)
 
 static void scopes_are_the_dictionarys(void **state)
 {
-    const char *const root[] = {"antenna", "commune", "adviser", "rule_pack", "node"};
+    const char *const root[] = {"antenna", "commune", "adviser", "rule_pack", "node", "migration"};
     const char *const plie[] = {"employer", "employer_contact", "job_offer", "clause_market"};
     const struct mg_schema *schema = mg_plie_schema();
     int roots = 0, plies = 0;
     (void)state;
 
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < 6; i++)
         assert_int_equal(schema->tables[mg_schema_table(schema, root[i])].scope, MG_SCOPE_ROOT);
     for (size_t i = 0; i < 4; i++) {
         const struct mg_table *table = &schema->tables[mg_schema_table(schema, plie[i])];
@@ -91,7 +92,7 @@ static void scopes_are_the_dictionarys(void **state)
         roots += schema->tables[i].scope == MG_SCOPE_ROOT;
         plies += schema->tables[i].scope == MG_SCOPE_PLIE;
     }
-    assert_int_equal(roots, 5);
+    assert_int_equal(roots, 6);
     assert_int_equal(plies, 4);
 }
 
