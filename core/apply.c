@@ -62,18 +62,32 @@ static mg_status apply_op(struct mg_store *store, struct mg_conn *conn, const st
     return status;
 }
 
+/* A node keeps what it does not know; the hub has every migration, except after its restoration. */
+static mg_status take_unknown(struct mg_store *store, struct mg_conn *conn, const struct mg_stub *stub, struct mg_op *op,
+                              const uint8_t *dossier, bool *all, struct mg_error *err)
+{
+    int64_t given_back = 1;
+    mg_status status = is_lenient(store, conn) ? MG_OK : mg_meta_int(conn, "given_back", &given_back, 0, err);
+    if (status == MG_OK && given_back == 0) status = mg_fail(err, MG_REFUSED, "a table or column that no migration of this hub has made");
+    return status == MG_OK ? mg_unknown_take(store, conn, stub, op, dossier, all, err) : status;
+}
+
 static mg_status apply_group(struct mg_store *store, struct mg_conn *conn, const struct mg_stub *stub, struct mg_mp_reader *in,
                              const struct mg_group *group, uint32_t scope, struct mg_error *err)
 {
     for (uint32_t i = 0; i < group->op_count; i++) {
         struct mg_op op;
         char path[MG_SCOPE_MAX + 1];
-        mg_op_read(in, store->schema, &op);
+        const uint8_t *dossier = group->has_dossier ? group->dossier : NULL;
+        bool nothing_left = false;
+        mg_op_read(in, &op);
         if (in->error != NULL) return mg_fail(err, MG_REFUSED, "%s", in->error);
         memcpy(path, conn->scopes[scope].path, sizeof path);
-        mg_status status = check_op(store, &op, path, group->has_dossier, err);
+        mg_status status = mg_op_is_known(store->schema, &op) ? MG_OK : take_unknown(store, conn, stub, &op, dossier, &nothing_left, err);
+        if (status == MG_OK && nothing_left) continue;
+        if (status == MG_OK) status = check_op(store, &op, path, group->has_dossier, err);
         if (status == MG_OK) status = check_values(store, conn, &op, err);
-        if (status == MG_OK) status = apply_op(store, conn, stub, &op, group->has_dossier ? group->dossier : NULL, scope, err);
+        if (status == MG_OK) status = apply_op(store, conn, stub, &op, dossier, scope, err);
         if (status != MG_OK) return status;
     }
     return MG_OK;
@@ -84,7 +98,7 @@ static bool is_here(const struct mg_schema *schema, struct mg_mp_reader in, cons
 {
     for (uint32_t i = 0; i < group->op_count && home == 0; i++) {
         struct mg_op op;
-        mg_op_read(&in, schema, &op);
+        mg_op_read(&in, &op);
         if (in.error != NULL) break;
         if (op.table == schema->head && op.kind == MG_OP_INSERT) return true;
     }

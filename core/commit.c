@@ -258,21 +258,25 @@ struct mg_value mg_value_get(struct mg_mp_reader *in)
     return (struct mg_value){.kind = MG_NULL};
 }
 
-void mg_op_read(struct mg_mp_reader *in, const struct mg_schema *schema, struct mg_op *op)
+bool mg_op_is_known(const struct mg_schema *schema, const struct mg_op *op)
+{
+    return op->table < schema->table_count && (op->mask >> (schema->tables[op->table].column_count - 1)) >> 1 == 0;
+}
+
+void mg_op_read(struct mg_mp_reader *in, struct mg_op *op)
 {
     uint32_t count = mg_mp_get_array(in, 4 + MG_COLUMNS_MAX);
     uint64_t table = mg_mp_get_uint(in), kind = mg_mp_get_uint(in);
     mg_mp_get_bin_exact(in, op->id, MG_ID_LEN);
     uint64_t mask = mg_mp_get_uint(in);
-    if (table >= (uint64_t)schema->table_count) mg_mp_refuse(in, "a table that this version does not know");
+    if (table >= MG_TABLES_MAX) mg_mp_refuse(in, "a table that no schema can have");
     else if (kind > MG_OP_KEEP || mask > UINT32_MAX) mg_mp_refuse(in, "an operation that this version does not know");
-    else if (mask >> schema->tables[table].column_count != 0) mg_mp_refuse(in, "a column that this version does not know");
     else if (count != 4 + (uint32_t)__builtin_popcount((uint32_t)mask)) mg_mp_refuse(in, "an operation with a wrong number of values");
     else if ((kind == MG_OP_DELETE || kind == MG_OP_KEEP) && mask != 0) mg_mp_refuse(in, "a deletion with values");
     if (in->error != NULL) return;
     op->table = (int)table;
     op->kind = (enum mg_op_kind)kind;
     op->mask = (uint32_t)mask;
-    for (int i = 0; i < schema->tables[table].column_count; i++)
+    for (int i = 0; i < MG_COLUMNS_MAX; i++)
         if (op->mask >> i & 1) op->values[i] = mg_value_get(in);
 }

@@ -14,6 +14,7 @@
 #include "core/compress.h"
 #include "core/ddl.h"
 #include "core/edit.h"
+#include "core/evolve.h"
 #include "core/files.h"
 #include "core/hash.h"
 #include "core/hub.h"

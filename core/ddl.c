@@ -97,11 +97,8 @@ static void check_bytes(sqlite3_str *sql, const struct mg_column *column)
     sqlite3_str_appendall(sql, ")");
 }
 
-/* The constraint has a name because SQLite's message says it and nothing else. */
-static void column_check(sqlite3_str *sql, const struct mg_column *column)
+static void column_condition(sqlite3_str *sql, const struct mg_column *column)
 {
-    sqlite3_str_appendf(sql, " CONSTRAINT \"%w_%s\" CHECK (", column->name,
-                        mg_type_name(column->type));
     if (!column->required) sqlite3_str_appendf(sql, "\"%w\" IS NULL OR ", column->name);
     switch (column->type) {
     case MG_TYPE_DATE: check_date(sql, column->name); break;
@@ -121,6 +118,13 @@ static void column_check(sqlite3_str *sql, const struct mg_column *column)
                             (long long)column->min, (long long)column->max);
         break;
     }
+}
+
+/* The constraint has a name because SQLite's message says it and nothing else. */
+static void column_check(sqlite3_str *sql, const struct mg_column *column)
+{
+    sqlite3_str_appendf(sql, " CONSTRAINT \"%w_%s\" CHECK (", column->name, mg_type_name(column->type));
+    column_condition(sql, column);
     sqlite3_str_appendall(sql, ")");
 }
 
@@ -310,7 +314,10 @@ static void before_insert(sqlite3_str *sql, const struct mg_schema *schema, int 
         if (root)
             refuse_when(sql, "(SELECT role FROM mg_self) IS NOT 'hub'", table->name, NULL,
                         only_the_hub);
-        else
+        if (t == schema->migrations)
+            refuse_when(sql, "octet_length(NEW.signature) IS NOT 64", table->name, NULL,
+                        "a row of it is made by `maillage hub migrate` alone, which signs it");
+        if (!root)
             refuse_same_key(sql, schema, table, NULL);
         sqlite3_str_appendall(sql, " END;\n");
     }
@@ -453,6 +460,8 @@ static void after_delete(sqlite3_str *sql, const struct mg_schema *schema, int t
         sqlite3_str_appendall(sql, "  SELECT CASE");
         refuse_when(sql, "(SELECT role FROM mg_self) IS NOT 'hub'", table->name, NULL,
                     only_the_hub);
+        if (t == schema->migrations)
+            refuse_when(sql, "1", table->name, NULL, "a change of the tables is never taken back: nodes have it already");
         sqlite3_str_appendall(sql, " END;\n");
     }
     sqlite3_str_appendf(sql, "  INSERT INTO \"mg_dead_%w\" (id, ", table->name);
@@ -466,6 +475,33 @@ static void after_delete(sqlite3_str *sql, const struct mg_schema *schema, int t
                         t, MG_NOTE_DELETED);
 }
 
+/* ---- what a migration let more values into ---- */
+
+/* A row may hold what only a later migration allows, so the old CHECK goes and no new one takes its place: SQLite
+ * would put every row to it. The guard says what a CHECK says, and as a CHECK does, only of what changes. */
+static void widened_guard(sqlite3_str *sql, const struct mg_table *table, const struct mg_column *column, bool insert)
+{
+    sqlite3_str_appendf(sql, "CREATE TRIGGER \"mg_check_%s_%w_%w\" BEFORE ", insert ? "insert" : "update", table->name, column->name);
+    if (insert) sqlite3_str_appendall(sql, "INSERT");
+    else sqlite3_str_appendf(sql, "UPDATE OF \"%w\"", column->name);
+    sqlite3_str_appendf(sql, " ON \"%w\" BEGIN\n  SELECT RAISE(ABORT, 'CHECK constraint failed: %q_%q')"
+                             " FROM (SELECT NEW.\"%w\" AS \"%w\") WHERE NOT (",
+                        table->name, column->name, mg_type_name(column->type), column->name, column->name);
+    column_condition(sql, column);
+    sqlite3_str_appendall(sql, ")");
+    if (!insert) sqlite3_str_appendf(sql, " AND NEW.\"%w\" IS NOT OLD.\"%w\"", column->name, column->name);
+    sqlite3_str_appendall(sql, ";\nEND;\n");
+}
+
+static void widened_guards(sqlite3_str *sql, const struct mg_table *table)
+{
+    for (int i = 0; i < table->column_count; i++) {
+        if (!table->columns[i].widened) continue;
+        widened_guard(sql, table, &table->columns[i], true);
+        widened_guard(sql, table, &table->columns[i], false);
+    }
+}
+
 /* ---- all of it ---- */
 
 static const char common[] =
@@ -474,6 +510,16 @@ static const char common[] =
     "CREATE TABLE mg_self (one INTEGER PRIMARY KEY CHECK (one = 1), role TEXT NOT NULL, plie TEXT,"
     " antenna TEXT, rekey INTEGER NOT NULL DEFAULT 0) STRICT;\n"
     "CREATE TABLE mg_clash (id BLOB NOT NULL) STRICT;\n";
+
+static void triggers(sqlite3_str *sql, const struct mg_schema *schema, int t)
+{
+    before_insert(sql, schema, t);
+    before_update(sql, schema, t);
+    after_insert(sql, schema, t);
+    after_update(sql, schema, t);
+    after_delete(sql, schema, t);
+    widened_guards(sql, &schema->tables[t]);
+}
 
 static void table_script(sqlite3_str *sql, const struct mg_schema *schema, int t)
 {
@@ -484,17 +530,13 @@ static void table_script(sqlite3_str *sql, const struct mg_schema *schema, int t
     data_table(sql, table);
     indexes(sql, schema, t);
     side_tables(sql, table);
-    before_insert(sql, schema, t);
-    before_update(sql, schema, t);
-    after_insert(sql, schema, t);
-    after_update(sql, schema, t);
-    after_delete(sql, schema, t);
+    triggers(sql, schema, t);
 }
 
 static mg_status run(sqlite3 *db, const char *sql, const char *what, struct mg_error *err)
 {
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK) return MG_OK;
-    return mg_fail(err, MG_STORAGE, "the table %s could not be created: %s", what,
+    return mg_fail(err, MG_STORAGE, "the table %s could not be made as it should be: %s", what,
                    sqlite3_errmsg(db));
 }
 
@@ -521,5 +563,65 @@ mg_status mg_ddl_create(sqlite3 *db, const struct mg_schema *schema, struct mg_e
     mg_status status = run(db, common, "mg_note", err);
     for (int t = 0; t < schema->table_count && status == MG_OK; t++)
         status = create_table(db, schema, t, err);
+    return status;
+}
+
+/* ---- from one version of the schema to the next ---- */
+
+static void drop_triggers(sqlite3_str *sql, const struct mg_table *table)
+{
+    static const char *const kinds[] = {"before_insert", "before_update", "after_insert", "after_update", "after_delete"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        sqlite3_str_appendf(sql, "DROP TRIGGER \"mg_%s_%w\";\n", kinds[i], table->name);
+    for (int i = 0; i < table->column_count; i++)
+        if (table->columns[i].widened)
+            sqlite3_str_appendf(sql, "DROP TRIGGER \"mg_check_insert_%w_%w\";\nDROP TRIGGER \"mg_check_update_%w_%w\";\n", table->name,
+                                table->columns[i].name, table->name, table->columns[i].name);
+}
+
+/* Nothing is written into a row: a column that it lacks is NULL in SQLite, and in its version record never written. */
+static void add_columns(sqlite3_str *sql, const struct mg_table *before, const struct mg_table *after)
+{
+    for (int i = before->column_count; i < after->column_count; i++) {
+        const struct mg_column *column = &after->columns[i];
+        mg_assert(!column->required && !column->key && column->target == NULL);
+        sqlite3_str_appendf(sql, "ALTER TABLE \"%w\" ADD COLUMN \"%w\" %s", after->name, column->name, sql_type(column->type));
+        column_check(sql, column);
+        text_check(sql, column);
+        sqlite3_str_appendf(sql, ";\nALTER TABLE \"mg_dead_%w\" ADD COLUMN \"%w\";\n", after->name, column->name);
+    }
+}
+
+static void evolve_table(sqlite3_str *sql, const struct mg_schema *before, const struct mg_schema *after, int t)
+{
+    const struct mg_table *old = &before->tables[t], *table = &after->tables[t];
+    if (old->columns == table->columns) return;
+    drop_triggers(sql, old);
+    add_columns(sql, old, table);
+    for (int i = 0; i < old->column_count; i++)
+        if (table->columns[i].widened && !old->columns[i].widened)
+            sqlite3_str_appendf(sql, "ALTER TABLE \"%w\" DROP CONSTRAINT \"%w_%s\";\n", table->name, table->columns[i].name,
+                                mg_type_name(table->columns[i].type));
+    triggers(sql, after, t);
+}
+
+mg_status mg_ddl_evolve(sqlite3 *db, const struct mg_schema *before, const struct mg_schema *after, struct mg_error *err)
+{
+    int ignored = 0;
+    mg_assert(!sqlite3_get_autocommit(db) && before->table_count == after->table_count);
+    sqlite3_str *sql = sqlite3_str_new(db);
+    for (int t = 0; t < after->table_count; t++) evolve_table(sql, before, after, t);
+    char *script = sqlite3_str_finish(sql);
+    if (script == NULL) return mg_fail(err, MG_STORAGE, "the tables could not be changed: out of memory");
+    /* ADD COLUMN puts every row to every CHECK of the table, and a row may hold words of a migration still to come. */
+    sqlite3_stmt *was = NULL;
+    if (sqlite3_prepare_v2(db, "PRAGMA ignore_check_constraints", -1, &was, NULL) == SQLITE_OK && sqlite3_step(was) == SQLITE_ROW)
+        ignored = sqlite3_column_int(was, 0);
+    sqlite3_finalize(was);
+    mg_status status = run(db, "PRAGMA ignore_check_constraints = ON", "of this store", err);
+    if (status == MG_OK) status = run(db, script, "that the migration names", err);
+    if (ignored == 0 && sqlite3_exec(db, "PRAGMA ignore_check_constraints = OFF", NULL, NULL, NULL) != SQLITE_OK && status == MG_OK)
+        status = mg_fail(err, MG_STORAGE, "the tables could not be changed: %s", sqlite3_errmsg(db));
+    sqlite3_free(script);
     return status;
 }

@@ -34,5 +34,9 @@ enum { MG_NOTE_INSERTED = -1, MG_NOTE_DELETED = -2 };
  * MG_STORAGE when SQLite refuses; the caller then rolls back. Allocates, keeps nothing. */
 mg_status mg_ddl_create(sqlite3 *db, const struct mg_schema *schema, struct mg_error *err)
     MG_MUST_CHECK;
+/* From BEFORE to AFTER, which a migration made of it: columns added, CHECKs that were too narrow gone, triggers anew. In
+ * the caller's transaction, as above. No row is written. */
+mg_status mg_ddl_evolve(sqlite3 *db, const struct mg_schema *before, const struct mg_schema *after, struct mg_error *err)
+    MG_MUST_CHECK;
 
 #endif

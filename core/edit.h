@@ -107,6 +107,8 @@ struct mg_standing {
     int64_t conflicts, quarantined;
     int64_t held_back;    /* rows that a foreign client wrote and that cannot be committed */
     char held_back_why[320]; /* of the last of them */
+    int schema;           /* version of the tables: one more than the migrations applied */
+    char migration_waits[320]; /* why the next migration that came is not applied; empty: none waits */
     int64_t skew_ms;      /* own clock minus the hub's at the last session */
     int digest_count;
     struct mg_scope_digest digests[MG_SCOPES_MAX * 3];

@@ -11,9 +11,11 @@
 #include "core/bundle.h"
 #include "core/civil.h"
 #include "core/edit.h"
+#include "core/evolve.h"
 #include "core/hash.h"
 #include "core/hub.h"
 #include "core/merge.h"
+#include "core/migration.h"
 #include "core/mp.h"
 #include "core/commit_columns.h"
 #include "core/replica.h"
@@ -49,6 +51,8 @@ struct mg_scope {
     uint64_t digest; /* sum of its rows' hashes */
     int64_t rows;
     uint64_t verdicts; /* sum of its dossiers' verdicts' hashes */
+    uint64_t *later; /* by migration, from 1: sums of what its columns count for */
+    int later_count;
     bool dirty; /* digest not yet written */
 };
 
@@ -70,6 +74,7 @@ struct mg_conn {
     sqlite3 *db;
     sqlite3_stmt *fixed[MG_SQL_COUNT];
     sqlite3_stmt *by_table[MG_TABLES_MAX][MG_T_SQL_COUNT];
+    const struct mg_schema *by_schema; /* the one that they were made from */
     int64_t data_version;
     int64_t identity_version; /* the data_version at which the incarnation was read */
     struct mg_lineage lineage;
@@ -102,7 +107,9 @@ struct mg_conn {
     bool in_tx;
     bool lenient; /* the hub: what it is given back was taken once already */
     bool repair; /* mg_repair may hold something */
+    bool evolve; /* a migration may be waiting that can be applied now */
     bool no_held; /* mg_held is empty */
+    bool no_unknown; /* mg_unknown is empty */
     bool no_dead[MG_TABLES_MAX]; /* every row of the table that is known is visible */
 };
 
@@ -122,6 +129,10 @@ struct mg_store {
     char *dir;
     struct mg_env env;
     const struct mg_schema *schema;
+    const struct mg_schema *schema_before; /* as the transaction found it */
+    struct mg_evolved *evolved; /* every schema that was in force since the store was opened: pointers to them stay good */
+    int format;          /* of migrations that this program understands */
+    int schema_told;     /* HELLO's, as END will compare; 0: none was said */
     struct mg_identity id;
     struct mg_conn user, remote;
     uint64_t hlc;             /* last stamp given */
@@ -162,6 +173,7 @@ mg_status mg_history_learn(struct mg_conn *conn, const struct mg_history *histor
 uint32_t mg_history_known(const struct mg_conn *conn, uint64_t id); /* 0: not known */
 mg_status mg_scope_find(struct mg_conn *conn, const char *path, uint32_t *scope, struct mg_error *err) MG_MUST_CHECK;
 uint32_t mg_scope_known(const struct mg_conn *conn, const char *path); /* 0: not known */
+uint64_t *mg_scope_later(struct mg_conn *conn, uint32_t scope, int since); /* borrowed until the next scope */
 
 /* The stub of commit ORD; a broken database when there is none. Lives until the transaction ends. */
 mg_status mg_stub_get(struct mg_conn *conn, int64_t ord, struct mg_stub **found, struct mg_error *err) MG_MUST_CHECK;
@@ -188,6 +200,18 @@ mg_status mg_layout_bring(struct mg_conn *conn, const struct mg_layout_step *lis
 mg_status mg_layout_create(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK; /* all tables, in the caller's transaction */
 mg_status mg_layout_watch(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;  /* refuses what changed since it was opened */
 
+/* --- the data's tables from one version to the next (evolve.c) [P 4.10] --- */
+
+/* Before a transaction of the remote connection ends: applies, in order, the migrations that are here and can be. */
+mg_status mg_evolve(struct mg_store *store, struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+/* The schema that the store has now, after another process may have changed it. */
+mg_status mg_evolve_refresh(struct mg_store *store, struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+/* The same at once, in a transaction of its own. */
+mg_status mg_evolve_now(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
+/* A migration waits that was never tried by a program like this one. */
+mg_status mg_evolve_due(struct mg_store *store, bool *due, struct mg_error *err) MG_MUST_CHECK;
+void mg_evolve_forget(struct mg_store *store);
+
 /* --- settings (settings.c): mg_meta --- */
 
 mg_status mg_meta_int(struct mg_conn *conn, const char *key, int64_t *value, int64_t otherwise, struct mg_error *err) MG_MUST_CHECK;
@@ -212,12 +236,22 @@ mg_status mg_seen_now(struct mg_store *store, struct mg_conn *conn, struct mg_ma
 
 /* --- rows (rows.c) --- */
 
+/* What a row counts for in its scope. */
+struct mg_counted {
+    uint64_t hash;   /* 0: not counted */
+    int later_count; /* migrations of which columns are written */
+    struct mg_later {
+        int since;
+        uint64_t hash;
+    } later[MG_LATER_MAX];
+};
+
 /* A row as loaded: its memory, and where it stands in the tables. */
 struct mg_stored_row {
     struct mg_row row;
     int64_t rowid;    /* 0: not in the visible table */
     bool in_dead;     /* in mg_dead_T */
-    uint64_t hash;    /* as counted in its scope; 0: not counted */
+    struct mg_counted counted; /* in its scope, as it was loaded or saved last */
     uint32_t scope;   /* ordinal; 0: not known yet */
     uint8_t dossier[MG_ID_LEN]; /* of antenna rows */
     bool had_siblings, had_deletes, had_held;
@@ -244,10 +278,12 @@ mg_status mg_row_place(struct mg_store *store, struct mg_conn *conn, struct mg_s
 void mg_row_release(struct mg_stored_row *stored);
 /* A value that lives as long as STORED. */
 struct mg_value mg_row_keep(struct mg_stored_row *stored, const struct mg_value *value);
+void *mg_row_room(struct mg_stored_row *stored, size_t len); /* memory that does */
 bool mg_record_scope(const uint8_t *data, size_t len, uint32_t *scope); /* of a head's version record */
 /* The commits that a version record names (not those of siblings and deletions); -1: it is damaged. */
 int mg_record_ordinals(const uint8_t *data, size_t len, int64_t ordinals[MG_COLUMNS_MAX + 1]);
-uint64_t mg_row_hash(struct mg_conn *conn, struct mg_row *row); /* sorts siblings and deletions */
+struct mg_counted mg_row_count(struct mg_conn *conn, struct mg_row *row); /* sorts siblings and deletions */
+bool mg_counted_equal(const struct mg_counted *a, const struct mg_counted *b);
 /* Counts the row in another scope's digest; a dossier's head remembers it. */
 mg_status mg_row_recount(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, uint32_t to,
                          struct mg_error *err) MG_MUST_CHECK;
@@ -313,8 +349,25 @@ struct mg_op {
 void mg_value_put(struct mg_buf *out, const struct mg_value *value);
 struct mg_value mg_value_get(struct mg_mp_reader *in); /* borrowed */
 void mg_op_write(struct mg_buf *out, const struct mg_op *op);
-/* Refuses tables and columns that SCHEMA does not have. */
-void mg_op_read(struct mg_mp_reader *in, const struct mg_schema *schema, struct mg_op *op);
+/* Tables and columns may be such as no schema here has: mg_op_is_known. */
+void mg_op_read(struct mg_mp_reader *in, struct mg_op *op);
+bool mg_op_is_known(const struct mg_schema *schema, const struct mg_op *op);
+
+/* --- what the schema here lacks (unknown.c) [P 4.10] --- */
+
+enum { MG_CELL_DELETED = -1 };
+/* One write of COMMIT that no table here can hold: CELL is a column, MG_PRESENCE, or MG_CELL_DELETED. DOSSIER: may be NULL. */
+mg_status mg_unknown_keep(struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN], int cell, int64_t commit,
+                          const uint8_t *dossier, const struct mg_value *value, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_unknown_any(struct mg_conn *conn, bool *any, struct mg_error *err) MG_MUST_CHECK; /* cheap after the first time */
+/* Keeps of OP what the schema lacks, and takes that out of OP; *ALL: nothing is left. */
+mg_status mg_unknown_take(struct mg_store *store, struct mg_conn *conn, const struct mg_stub *stub, struct mg_op *op,
+                          const uint8_t *dossier, bool *all, struct mg_error *err) MG_MUST_CHECK;
+/* Into STORED: who wrote cells of it that the schema lacks. */
+mg_status mg_unknown_writers(struct mg_conn *conn, struct mg_stored_row *stored, struct mg_error *err) MG_MUST_CHECK;
+/* What the schema has by now becomes rows. */
+mg_status mg_unknown_replay(struct mg_store *store, struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_unknown_evict(struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], struct mg_error *err) MG_MUST_CHECK;
 
 /* One group of a body: a dossier's operations, or those outside any dossier. */
 struct mg_group {
@@ -533,8 +586,10 @@ mg_status mg_transfer_apply(struct mg_store *store, struct mg_conn *conn, struct
 mg_status mg_dossier_evict(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN],
                            struct mg_error *err) MG_MUST_CHECK;
 
-/* The digests of what SCOPES read, root first; and the signature's input of an END. [P 4.5, 5.8] */
-int mg_digests_of(const struct mg_conn *conn, const char scopes[][MG_SCOPE_MAX + 1], int count, bool all,
+/* The schema without migrations, which everybody has. */
+enum { MG_SCHEMA_BASE = 1 };
+/* The digests of what SCOPES read, root first, as of VERSION of the schema; and the signature's input of an END. [P 4.5, 5.8] */
+int mg_digests_of(const struct mg_conn *conn, const char scopes[][MG_SCOPE_MAX + 1], int count, bool all, int version,
                   struct mg_scope_digest *digests);
 void mg_end_hash(const uint8_t node[MG_ID_LEN], const struct mg_end *end, uint8_t hash[MG_HASH_LEN]);
 

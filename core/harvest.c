@@ -262,7 +262,7 @@ static mg_status take_delete(struct harvest *h, const struct note *note, struct 
     if (status != MG_OK) return status;
     *nothing = row->stored.rowid == 0; /* inserted and deleted before any commit, or dead already */
     if (*nothing) {
-        if (row->stored.in_dead && row->stored.hash == 0) {
+        if (row->stored.in_dead && row->stored.counted.hash == 0) {
             sqlite3_stmt *stmt = mg_table_sql(h->conn, h->store->schema, note->table, MG_T_D_DROP);
             sqlite3_bind_blob(stmt, 1, note->id, MG_ID_LEN, SQLITE_STATIC);
             status = mg_run(h->conn, stmt, err);
@@ -282,7 +282,8 @@ static void forget_record(struct mg_stored_row *stored)
     memset(row->by, 0, sizeof row->by);
     row->sibling_count = row->delete_count = 0;
     row->held = stored->had_held = stored->had_siblings = stored->had_deletes = false;
-    stored->hash = 0;
+    stored->counted.hash = 0;
+    stored->counted.later_count = 0;
     stored->scope = 0;
 }
 
@@ -304,7 +305,7 @@ static mg_status take(struct harvest *h, const struct note *note, struct mg_erro
         if (!note->deleted) return MG_OK; /* its id was derived anew after this note */
         status = take_delete(h, note, row, &nothing, err);
         if (nothing) return status;
-    } else if (row->stored.hash == 0) {
+    } else if (row->stored.counted.hash == 0) {
         status = take_insert(h, note, row, err);
     } else {
         status = take_change(h, note, row, err);

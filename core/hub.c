@@ -183,7 +183,7 @@ static mg_status body_allowed(struct mg_store *store, struct mg_conn *conn, cons
         mg_group_read(&in, commit->has_salt, &group);
         if (in.error != NULL || !group.present) return mg_fail(err, MG_REFUSED, "a commit comes without its content");
         for (uint32_t i = 0; i < group.op_count; i++) {
-            mg_op_read(&in, store->schema, &op);
+            mg_op_read(&in, &op);
             if (in.error != NULL) return mg_fail(err, MG_REFUSED, "%s", in.error);
         }
         mg_status status = group.has_dossier ? dossier_allowed(store, conn, commit, scope, &group, err) : MG_OK;
@@ -736,6 +736,18 @@ static void list_histories(const struct mg_store *store, const struct mg_conn *c
     welcome->history_count = count;
 }
 
+/* Migrations come from the hub alone, so a node that has more of them than the hub has seen what this hub has lost. It
+ * gives them back. */
+static mg_status check_schema(struct mg_store *store, struct mg_conn *conn, const struct mg_hello *hello, bool refill, struct mg_error *err)
+{
+    int64_t given_back = 0;
+    if (hello->schema_version <= store->schema->version || refill) return MG_OK;
+    mg_status status = mg_meta_int(conn, "given_back", &given_back, 0, err);
+    if (status != MG_OK || given_back != 0) return status;
+    return mg_fail(err, MG_DENIED, "this node is newer than the hub (schema %d, the hub has %d); the hub has to be upgraded first",
+                   hello->schema_version, store->schema->version);
+}
+
 mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struct mg_hello *hello, const struct mg_history *lineage,
                        int lineage_count, struct mg_history *histories, struct mg_welcome *welcome, struct mg_error *err)
 {
@@ -746,9 +758,7 @@ mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struc
     welcome->histories = histories;
     welcome->hub_time = hub_now(store);
     peer->incarnation = hello->incarnation;
-    if (hello->schema_version > store->schema->version)
-        return mg_fail(err, MG_DENIED, "this node is newer than the hub (schema %d, the hub has %d); the hub has to be upgraded first",
-                       hello->schema_version, store->schema->version);
+    peer->schema = hello->schema_version;
     mg_status status = sequence_own(store, err);
     if (status == MG_OK) status = mg_rules_on_day(store, conn, mg_date_of_ms(welcome->hub_time), err);
     for (int i = 0; status == MG_OK && i < lineage_count; i++) status = mg_history_learn(conn, &lineage[i], err);
@@ -770,12 +780,17 @@ mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struc
     }
     if (hello->cursor.n > 0) welcome->resume = common_number(conn, store->history_running, cursor, &met);
     welcome->refill = hello->cursor.n > welcome->resume;
+    status = check_schema(store, conn, hello, welcome->refill, err);
+    if (status != MG_OK) return status;
     if (welcome->refill && lineage == NULL) { /* what it gives back may name histories that we have lost */
         welcome->lineage_wanted = true;
         return MG_OK;
     }
     list_histories(store, conn, met == cursor.history ? met : 0, histories, welcome);
     if (welcome->refill) return mg_meta_set_int(conn, "given_back", 1, err); /* it holds what a snapshot would lack */
+    bool unknown;
+    status = mg_unknown_any(conn, &unknown, err);
+    if (status != MG_OK || unknown) return status; /* a restored hub that lacks migrations still: its rows are not the whole */
     return mg_snapshot_due(store, peer, welcome->resume, hello->cursor.n == 0, &welcome->snapshot, err);
 }
 
@@ -1016,7 +1031,9 @@ static mg_status fill_end(struct mg_store *store, const struct mg_peer *peer, ui
     end->day = mg_date_day(day);
     status = unsaved(store, position, &end->unsaved, err);
     if (status != MG_OK) return status;
-    end->digest_count = mg_digests_of(conn, peer->scopes, peer->scope_count, false, end->digests);
+    /* [P 5.8] What a node of an older version can see is compared, and no more. */
+    int version = peer->schema > 0 && peer->schema < store->schema->version ? peer->schema : store->schema->version;
+    end->digest_count = mg_digests_of(conn, peer->scopes, peer->scope_count, false, version, end->digests);
     mg_end_hash(peer->node, end, hash);
     crypto_sign_detached(end->signature, NULL, hash, sizeof hash, store->id.sign_secret);
     return MG_OK;

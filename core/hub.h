@@ -18,6 +18,7 @@ struct mg_peer {
     char scopes[MG_SCOPES_MAX][MG_SCOPE_MAX + 1]; /* granted */
     int scope_count;
     uint64_t incarnation; /* of this session; a new one when the node forks in it */
+    int schema;           /* the version of its tables, as HELLO said; 0: not said */
     uint64_t held_seq;    /* up to which seq of it the node holds what the hub holds: not sent back */
 };
 

@@ -237,12 +237,13 @@ void mg_ledger_drop(struct mg_conn *conn)
     stubs_drop(conn);
     free(conn->lineage.authors);
     free(conn->lineage.histories);
+    for (uint32_t s = 0; s < conn->scope_count; s++) free(conn->scopes[s].later);
     free(conn->scopes);
     free(conn->moves);
     conn->moves = NULL;
     conn->move_count = conn->move_room = 0;
     memset(conn->no_dead, 0, sizeof conn->no_dead);
-    conn->no_held = false;
+    conn->no_held = conn->no_unknown = false;
     memset(&conn->lineage, 0, sizeof conn->lineage);
     conn->scopes = NULL;
     conn->author_room = conn->history_room = conn->scope_room = conn->scope_count = 0;
@@ -297,7 +298,27 @@ static mg_status load_scopes(struct mg_conn *conn, struct mg_error *err)
         scope->rows = sqlite3_column_int64(stmt, 3);
         scope->verdicts = (uint64_t)sqlite3_column_int64(stmt, 4);
     }
+    stmt = mg_sql(conn, MG_SQL_SCOPES_LATER);
+    while (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) {
+        int64_t s = sqlite3_column_int64(stmt, 0), since = sqlite3_column_int64(stmt, 1);
+        if (s < 1 || s >= conn->scope_count || since < 1 || since > MG_MIGRATIONS_MAX)
+            status = mg_fail(err, MG_STORAGE, "the table of scopes is damaged; restore a backup");
+        else *mg_scope_later(conn, (uint32_t)s, (int)since) = (uint64_t)sqlite3_column_int64(stmt, 2);
+    }
     return status;
+}
+
+uint64_t *mg_scope_later(struct mg_conn *conn, uint32_t scope, int since)
+{
+    struct mg_scope *at = &conn->scopes[scope];
+    mg_assert(since >= 1 && since <= MG_MIGRATIONS_MAX);
+    if (since > at->later_count) {
+        at->later = realloc(at->later, (size_t)since * sizeof *at->later);
+        mg_assert(at->later != NULL);
+        memset(at->later + at->later_count, 0, (size_t)(since - at->later_count) * sizeof *at->later);
+        at->later_count = since;
+    }
+    return &at->later[since - 1];
 }
 
 mg_status mg_ledger_refresh(struct mg_conn *conn, struct mg_error *err)
@@ -338,6 +359,13 @@ mg_status mg_ledger_flush(struct mg_conn *conn, struct mg_error *err)
         sqlite3_bind_int64(stmt, 3, scope->rows);
         sqlite3_bind_int64(stmt, 4, (int64_t)scope->verdicts);
         mg_status status = mg_run(conn, stmt, err);
+        for (int i = 0; status == MG_OK && i < scope->later_count; i++) {
+            stmt = mg_sql(conn, MG_SQL_SCOPE_LATER_SET);
+            sqlite3_bind_int64(stmt, 1, s);
+            sqlite3_bind_int64(stmt, 2, i + 1);
+            sqlite3_bind_int64(stmt, 3, (int64_t)scope->later[i]);
+            status = mg_run(conn, stmt, err);
+        }
         if (status != MG_OK) return status;
         scope->dirty = false;
     }

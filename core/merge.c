@@ -209,6 +209,8 @@ bool mg_row_alive(const struct mg_row *row, const struct mg_lineage *lineage)
     }
     for (int i = 0; i < row->sibling_count; i++)
         if (!is_deleted_write(row, lineage, row->siblings[i].by)) return true;
+    for (int i = 0; i < row->other_count; i++)
+        if (!is_deleted_write(row, lineage, row->others[i])) return true;
     return false;
 }
 

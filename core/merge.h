@@ -10,7 +10,7 @@
  *   insert, keep      a write to PRESENCE; also drops the deletions that it has seen
  *   delete by D       drops the deletions that D has seen; touches no cell
  *
- * The row is alive when some write of any cell was seen by no deletion, so an edit
+ * The row is alive when some write of any cell (also of one that the schema here lacks) was seen by no deletion, so an edit
  * beside a deletion revives the row whole; the deletion stays on record, and on the
  * work-list, until somebody says keep or delete again. It is visible when alive and
  * its insertion is known (its presence and every required column), or when a visible row refers to it (HELD, see repair.c).
@@ -55,6 +55,9 @@ struct mg_row {
     int sibling_count, sibling_room;
     const struct mg_stub **deletes;
     int delete_count, delete_room;
+    /* Who wrote cells that this schema lacks (unknown.c): they keep the row alive as any other write does. Borrowed. */
+    const struct mg_stub **others;
+    int other_count;
     bool held; /* a visible row refers to it */
 };
 

@@ -169,7 +169,8 @@ static mg_status name_records(struct prune *p, const char *table, const char *fo
 static mg_status name_all(struct prune *p, struct mg_error *err)
 {
     static const char others[] = "SELECT ord FROM mg_sibling UNION ALL SELECT ord FROM mg_delete UNION ALL SELECT ord FROM mg_verdict"
-                                 " UNION ALL SELECT other FROM mg_verdict UNION ALL SELECT ord FROM mg_drift";
+                                 " UNION ALL SELECT other FROM mg_verdict UNION ALL SELECT ord FROM mg_drift"
+                                 " UNION ALL SELECT ord FROM mg_unknown";
     mg_status status = MG_OK;
     for (int t = 0; status == MG_OK && t < p->store->schema->table_count; t++) {
         const char *name = p->store->schema->tables[t].name;

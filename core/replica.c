@@ -66,7 +66,7 @@ mg_status mg_replica_hello(struct mg_store *store, struct mg_hello *hello, struc
     struct mg_mark cursor;
     uint8_t hash[MG_HASH_LEN];
     memset(hello, 0, sizeof *hello);
-    hello->schema_version = store->schema->version;
+    hello->schema_version = store->schema_told = store->schema->version;
     hello->incarnation = store->id.incarnation;
     mg_status status = take_staged(store, err);
     if (status == MG_OK) status = self_author(store, conn, &author, err);
@@ -120,11 +120,12 @@ static mg_status recount_rows(struct mg_store *store, struct mg_conn *conn, stru
         for (uint32_t i = 0; status == MG_OK && i < group.op_count; i++) {
             struct mg_op op;
             struct mg_stored_row stored;
-            mg_op_read(&in, store->schema, &op);
+            mg_op_read(&in, &op);
             if (in.error != NULL) return mg_fail(err, MG_STORAGE, "the log is damaged: %s; restore a backup", in.error);
+            if (op.table >= store->schema->table_count) continue;
             status = mg_row_load(store, conn, op.table, op.id, &stored, err);
             if (status != MG_OK) return status;
-            if (stored.hash != 0) status = mg_row_save(store, conn, &stored, err);
+            if (stored.counted.hash != 0) status = mg_row_save(store, conn, &stored, err);
             mg_row_release(&stored);
         }
     }
@@ -545,7 +546,8 @@ mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct
 
 /* --- the end --- */
 
-int mg_digests_of(const struct mg_conn *conn, const char scopes[][MG_SCOPE_MAX + 1], int count, bool all, struct mg_scope_digest *digests)
+int mg_digests_of(const struct mg_conn *conn, const char scopes[][MG_SCOPE_MAX + 1], int count, bool all, int version,
+                  struct mg_scope_digest *digests)
 {
     int found = 0;
     for (uint32_t s = 1; s < conn->scope_count && found < 3 * MG_SCOPES_MAX; s++) {
@@ -558,7 +560,9 @@ int mg_digests_of(const struct mg_conn *conn, const char scopes[][MG_SCOPE_MAX +
             at--;
         }
         snprintf(digests[at].scope, sizeof digests[at].scope, "%s", scope->path);
-        for (int i = 0; i < MG_DIGEST_LEN; i++) digests[at].digest[i] = (uint8_t)(scope->digest >> (56 - 8 * i));
+        uint64_t digest = scope->digest;
+        for (int i = 0; i < scope->later_count && i + 1 < version; i++) digest += scope->later[i];
+        for (int i = 0; i < MG_DIGEST_LEN; i++) digests[at].digest[i] = (uint8_t)(digest >> (56 - 8 * i));
         for (int i = 0; i < MG_DIGEST_LEN; i++) digests[at].verdicts[i] = (uint8_t)(scope->verdicts >> (56 - 8 * i));
     }
     return found;
@@ -643,7 +647,9 @@ mg_status mg_replica_end(struct mg_store *store, const struct mg_end *end, struc
     outcome->cursor = end->cursor;
     if (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) outcome->waiting = (uint64_t)sqlite3_column_int64(stmt, 0);
     sqlite3_reset(stmt);
-    outcome->digest_count = mg_digests_of(conn, store->id.scopes, store->id.scope_count, false, outcome->digests);
+    /* [P 5.8] END is as of what HELLO said, and a migration may have come since. */
+    int version = store->schema_told > 0 ? store->schema_told : store->schema->version;
+    outcome->digest_count = mg_digests_of(conn, store->id.scopes, store->id.scope_count, false, version, outcome->digests);
     outcome->digests_agree = outcome->verdicts_agree = true;
     compare_digests(end->digests, end->digest_count, outcome->digests, outcome->digest_count, outcome);
     compare_digests(outcome->digests, outcome->digest_count, end->digests, end->digest_count, outcome);

@@ -7,24 +7,27 @@
  *   head     varint: ordinal << 4 | flags
  *   runs     only with FULL: varint count, then (varint columns, varint ordinal) each
  *   scope    only for a dossier's head: varint, the scope in which it is counted
+ *   later    (varint migration, 8 bytes) each: what the columns count for that a migration added, where any is written
  *
  * Without FULL every column that is not NULL, and PRESENCE, was written by `ordinal`:
  * a freshly inserted row costs ten bytes. With FULL, `ordinal` is PRESENCE's (0: never
  * written) and the runs say the columns'; columns beyond them were never written.
  *
  * The hash is over what is visible and who wrote it, in names that mean the same on
- * every replica [P 4.5]; the digest of a scope is the sum of its rows' hashes.
+ * every replica [P 4.5]; the digest of a scope is the sum of its rows' hashes. The columns of each migration are
+ * hashed and summed by themselves, so a replica that has not the migration can be told the sum without them.
  */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/engine.h"
 
-enum { FLAG_FULL = 1, FLAG_SIBLINGS = 2, FLAG_DELETES = 4, FLAG_HELD = 8, RECORD_MAX = 8 + 12 * (MG_COLUMNS_MAX + 4) };
+enum { FLAG_FULL = 1, FLAG_SIBLINGS = 2, FLAG_DELETES = 4, FLAG_HELD = 8, RECORD_MAX = 8 + 12 * (MG_COLUMNS_MAX + 4) + 10 * MG_LATER_MAX };
 
 struct mg_chunk {
     struct mg_chunk *next;
-    uint8_t data[];
+    _Alignas(max_align_t) uint8_t data[];
 };
 
 static uint8_t *keep_room(struct mg_stored_row *stored, size_t len)
@@ -35,6 +38,8 @@ static uint8_t *keep_room(struct mg_stored_row *stored, size_t len)
     stored->chunks = chunk;
     return chunk->data;
 }
+
+void *mg_row_room(struct mg_stored_row *stored, size_t len) { return keep_room(stored, len); }
 
 struct mg_value mg_row_keep(struct mg_stored_row *stored, const struct mg_value *value)
 {
@@ -99,7 +104,7 @@ static size_t encode_record(const struct mg_stored_row *stored, bool is_head, ui
     uint64_t flags = (fresh ? 0u : FLAG_FULL) | (row->sibling_count > 0 ? FLAG_SIBLINGS : 0u) |
                      (row->delete_count > 0 ? FLAG_DELETES : 0u) | (row->held ? FLAG_HELD : 0u);
     size_t len = 0;
-    for (; len < 8; len++) out[len] = (uint8_t)(stored->hash >> (56 - 8 * len));
+    for (; len < 8; len++) out[len] = (uint8_t)(stored->counted.hash >> (56 - 8 * len));
     len += put_varint(out + len, (uint64_t)ord_of(row->by[MG_PRESENCE]) << 4 | flags);
     if (!fresh) {
         uint8_t runs[12 * MG_COLUMNS_MAX] = {0};
@@ -120,6 +125,10 @@ static size_t encode_record(const struct mg_stored_row *stored, bool is_head, ui
         len += runs_len;
     }
     if (is_head) len += put_varint(out + len, stored->scope);
+    for (int i = 0; i < stored->counted.later_count; i++) {
+        len += put_varint(out + len, (uint64_t)stored->counted.later[i].since);
+        for (int k = 0; k < 8; k++) out[len++] = (uint8_t)(stored->counted.later[i].hash >> (56 - 8 * k));
+    }
     mg_assert(len <= RECORD_MAX);
     return len;
 }
@@ -192,6 +201,17 @@ static mg_status load_deletes(struct mg_conn *conn, struct mg_stored_row *stored
     return status;
 }
 
+static bool decode_later(struct mg_stored_row *stored, const uint8_t *data, size_t len, size_t pos)
+{
+    for (stored->counted.later_count = 0; pos < len; stored->counted.later_count++) {
+        uint64_t since, hash = 0;
+        if (stored->counted.later_count == MG_LATER_MAX || !get_varint(data, len, &pos, &since) || len - pos < 8 || since > INT32_MAX) return false;
+        for (int k = 0; k < 8; k++) hash = hash << 8 | data[pos++];
+        stored->counted.later[stored->counted.later_count] = (struct mg_later){(int)since, hash};
+    }
+    return true;
+}
+
 static mg_status decode_record(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, const uint8_t *data,
                                size_t len, struct mg_error *err)
 {
@@ -199,7 +219,7 @@ static mg_status decode_record(struct mg_store *store, struct mg_conn *conn, str
     size_t pos = 8;
     uint64_t head, scope;
     if (len < 9) return damaged(err);
-    for (int i = 0; i < 8; i++) stored->hash = stored->hash << 8 | data[i];
+    for (int i = 0; i < 8; i++) stored->counted.hash = stored->counted.hash << 8 | data[i];
     if (!get_varint(data, len, &pos, &head)) return damaged(err);
     mg_status status = decode_cells(conn, row, data, len, &pos, head >> 4, head & FLAG_FULL, err);
     if (status != MG_OK) return status;
@@ -208,6 +228,7 @@ static mg_status decode_record(struct mg_store *store, struct mg_conn *conn, str
         if (!get_varint(data, len, &pos, &scope) || scope >= conn->scope_count) return damaged(err);
         stored->scope = (uint32_t)scope;
     }
+    if (!decode_later(stored, data, len, pos)) return damaged(err);
     if (head & FLAG_SIBLINGS) status = load_siblings(conn, stored, err);
     if (status == MG_OK && head & FLAG_DELETES) status = load_deletes(conn, stored, err);
     return status;
@@ -272,49 +293,111 @@ static int by_dot(const void *a, const void *b, void *context)
     return mg_dot_compare(((struct sort_context *)context)->lineage, *x, *y);
 }
 
-/* [P 4.5] table, id, then written cells with the commit that wrote them (said once for neighbours),
- * siblings, deletions, inserted and alive. */
-static uint64_t hash_row(struct mg_conn *conn, struct mg_row *row)
+/* Which migration brought a cell. */
+static int since_of(const struct mg_row *row, int cell)
 {
-    struct mg_buf *out = &conn->scratch;
+    return cell == MG_PRESENCE ? 0 : row->table->columns[cell].since;
+}
+
+/* The written cells of migration SINCE with the commit that wrote them (said once for neighbours), and siblings; how
+ * many cells. */
+static int put_cells(struct mg_conn *conn, struct mg_row *row, int since, struct mg_buf *out)
+{
     struct sort_context context = {&conn->lineage};
     const struct mg_stub *last = NULL;
-    mg_buf_clear(out);
-    mg_mp_put_uint(out, (uint64_t)row->table_index);
-    mg_mp_put_bin(out, row->id, MG_ID_LEN);
+    uint32_t siblings = 0;
+    int written = 0;
     for (int cell = 0; cell < MG_CELLS; cell++) {
-        if (row->by[cell] == NULL) continue;
+        if (row->by[cell] == NULL || since_of(row, cell) != since) continue;
         if (row->by[cell] != last) put_dot(out, &conn->lineage, row->by[cell]);
         last = row->by[cell];
         mg_mp_put_int(out, cell);
         mg_value_put(out, &row->values[cell]);
+        written++;
     }
     if (row->sibling_count > 1) qsort_r(row->siblings, (size_t)row->sibling_count, sizeof *row->siblings, by_cell_then_dot, &context);
-    mg_mp_put_array(out, (uint32_t)row->sibling_count);
+    for (int i = 0; i < row->sibling_count; i++) siblings += since_of(row, row->siblings[i].cell) == since;
+    mg_mp_put_array(out, siblings);
     for (int i = 0; i < row->sibling_count; i++) {
+        if (since_of(row, row->siblings[i].cell) != since) continue;
         mg_mp_put_int(out, row->siblings[i].cell);
         put_dot(out, &conn->lineage, row->siblings[i].by);
         mg_value_put(out, &row->siblings[i].value);
     }
+    return written;
+}
+
+static uint64_t hash_of(const char *purpose, const struct mg_buf *bytes)
+{
+    uint8_t hash[16];
+    uint64_t number = 0;
+    mg_assert(!bytes->failed);
+    mg_hash(purpose, bytes->data, bytes->len, hash, sizeof hash);
+    for (int i = 0; i < 8; i++) number = number << 8 | hash[i];
+    return number;
+}
+
+/* [P 4.5] table, id, the base's cells, deletions, inserted and alive. */
+static uint64_t hash_row(struct mg_conn *conn, struct mg_row *row)
+{
+    struct mg_buf *out = &conn->scratch;
+    struct sort_context context = {&conn->lineage};
+    mg_buf_clear(out);
+    mg_mp_put_uint(out, (uint64_t)row->table_index);
+    mg_mp_put_bin(out, row->id, MG_ID_LEN);
+    (void)put_cells(conn, row, 0, out);
     if (row->delete_count > 1) qsort_r(row->deletes, (size_t)row->delete_count, sizeof *row->deletes, by_dot, &context);
     mg_mp_put_array(out, (uint32_t)row->delete_count);
     for (int i = 0; i < row->delete_count; i++) put_dot(out, &conn->lineage, row->deletes[i]);
     /* Not whether it is held: what refers to it may live in a scope that not everybody reads. */
     mg_mp_put_bool(out, row->by[MG_PRESENCE] != NULL && mg_row_alive(row, &conn->lineage));
-    mg_assert(!out->failed);
-    uint8_t hash[16];
-    mg_hash("maillage row v1", out->data, out->len, hash, sizeof hash);
-    uint64_t number = 0;
-    for (int i = 0; i < 8; i++) number = number << 8 | hash[i];
-    return number;
+    return hash_of("maillage row v1", out);
 }
 
-uint64_t mg_row_hash(struct mg_conn *conn, struct mg_row *row) { return hash_row(conn, row); }
+/* [P 4.5] The columns of one migration. Columns are only ever appended, so those of one stand together. */
+static int hash_later(struct mg_conn *conn, struct mg_row *row, struct mg_later later[MG_LATER_MAX])
+{
+    const struct mg_table *table = row->table;
+    int count = 0;
+    if (table->columns[table->column_count - 1].since == 0) return 0;
+    for (int i = 0; i < table->column_count; i++) {
+        int since = table->columns[i].since;
+        if (since == 0 || since == table->columns[i - 1].since) continue;
+        struct mg_buf *out = &conn->scratch;
+        mg_buf_clear(out);
+        mg_mp_put_uint(out, (uint64_t)since);
+        mg_mp_put_uint(out, (uint64_t)row->table_index);
+        mg_mp_put_bin(out, row->id, MG_ID_LEN);
+        if (put_cells(conn, row, since, out) == 0) continue;
+        mg_assert(count < MG_LATER_MAX);
+        later[count++] = (struct mg_later){since, hash_of("maillage later row v1", out)};
+    }
+    return count;
+}
 
-static void count_in(struct mg_conn *conn, uint32_t scope, uint64_t hash, int64_t rows)
+struct mg_counted mg_row_count(struct mg_conn *conn, struct mg_row *row)
+{
+    struct mg_counted counted;
+    counted.hash = hash_row(conn, row);
+    counted.later_count = hash_later(conn, row, counted.later);
+    return counted;
+}
+
+bool mg_counted_equal(const struct mg_counted *a, const struct mg_counted *b)
+{
+    if (a->hash != b->hash || a->later_count != b->later_count) return false;
+    for (int i = 0; i < a->later_count; i++)
+        if (a->later[i].since != b->later[i].since || a->later[i].hash != b->later[i].hash) return false;
+    return true;
+}
+
+/* What a row counts for, in and out again. */
+static void count_in(struct mg_conn *conn, uint32_t scope, const struct mg_counted *row, int64_t rows)
 {
     if (scope == 0) return;
-    conn->scopes[scope].digest += rows >= 0 ? hash : -hash;
+    conn->scopes[scope].digest += rows >= 0 ? row->hash : -row->hash;
+    for (int i = 0; i < row->later_count; i++)
+        *mg_scope_later(conn, scope, row->later[i].since) += rows >= 0 ? row->later[i].hash : -row->later[i].hash;
     conn->scopes[scope].rows += rows;
     conn->scopes[scope].dirty = true;
 }
@@ -398,6 +481,7 @@ mg_status mg_row_load(struct mg_store *store, struct mg_conn *conn, int table, c
     if (got > 0) status = load_visible(store, conn, rowid, stored, err);
     else if (got == 0) status = load_dead(store, conn, stored, err);
     if (status == MG_OK && (stored->rowid != 0 || stored->in_dead)) status = mg_row_home(store, conn, stored, err);
+    if (status == MG_OK) status = mg_unknown_writers(conn, stored, err);
     if (status != MG_OK) mg_row_release(stored);
     return status;
 }
@@ -408,6 +492,7 @@ mg_status mg_row_load_written(struct mg_store *store, struct mg_conn *conn, int 
     static const uint8_t no_id[MG_ID_LEN];
     stored_init(store, table, no_id, stored);
     mg_status status = load_visible(store, conn, rowid, stored, err);
+    if (status == MG_OK) status = mg_unknown_writers(conn, stored, err);
     if (status != MG_OK) mg_row_release(stored);
     return status;
 }
@@ -419,7 +504,7 @@ mg_status mg_row_load_deleted(struct mg_store *store, struct mg_conn *conn, int 
     stored_init(store, table, id, stored);
     conn->no_dead[table] = false;
     mg_status status = load_dead(store, conn, stored, err);
-    if (status == MG_OK && stored->in_dead && stored->hash == 0) {
+    if (status == MG_OK && stored->in_dead && stored->counted.hash == 0) {
         sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, table, MG_T_V_GET);
         sqlite3_bind_int64(stmt, 1, old_rowid);
         if (mg_step(conn, stmt, &status, err) > 0) {
@@ -429,6 +514,7 @@ mg_status mg_row_load_deleted(struct mg_store *store, struct mg_conn *conn, int 
         }
     }
     if (status == MG_OK && stored->in_dead) status = mg_row_home(store, conn, stored, err);
+    if (status == MG_OK) status = mg_unknown_writers(conn, stored, err);
     if (status != MG_OK) mg_row_release(stored);
     return status;
 }
@@ -562,6 +648,7 @@ static mg_status owe_verdict(struct mg_store *store, struct mg_conn *conn, const
 {
     const struct mg_row *row = &stored->row;
     if (row->table_index == store->schema->packs) conn->packs_cause = conn->cause;
+    if (row->table_index == store->schema->migrations) conn->evolve = true;
     if (row->table->scope != MG_SCOPE_ANTENNA) return MG_OK;
     return mg_rules_touch(store, conn, row->table_index == store->schema->head ? row->id : stored->dossier, err);
 }
@@ -569,10 +656,10 @@ static mg_status owe_verdict(struct mg_store *store, struct mg_conn *conn, const
 static mg_status save(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, bool written, struct mg_error *err)
 {
     struct mg_row *row = &stored->row;
-    uint64_t old_hash = stored->hash;
+    struct mg_counted old = stored->counted;
     uint32_t old_scope = stored->scope;
     int64_t old_rowid = stored->rowid;
-    bool known = old_hash != 0;
+    bool known = old.hash != 0;
     bool is_head = row->table_index == store->schema->head;
     mg_status status = MG_OK;
     /* Only a head moves; what others belong to never changes once it is known. */
@@ -585,8 +672,8 @@ static mg_status save(struct mg_store *store, struct mg_conn *conn, struct mg_st
         status = mg_dossier_rehome(store, conn, row->id, old_scope, stored->scope, err);
     if (status == MG_OK && stored->scope == 0 && row->table->scope == MG_SCOPE_ANTENNA) status = mg_meta_set_int(conn, "orphans", 1, err);
     if (status != MG_OK) return status;
-    stored->hash = hash_row(conn, row);
-    if (known && stored->hash == old_hash && stored->scope == old_scope && stored->had_held == row->held) return MG_OK;
+    stored->counted = mg_row_count(conn, row);
+    if (known && stored->scope == old_scope && stored->had_held == row->held && mg_counted_equal(&stored->counted, &old)) return MG_OK;
     status = owe_verdict(store, conn, stored, err);
     if (status != MG_OK) return status;
     bool visible = mg_row_visible(row, &conn->lineage);
@@ -596,8 +683,8 @@ static mg_status save(struct mg_store *store, struct mg_conn *conn, struct mg_st
     if (status == MG_OK && (stored->had_deletes || row->delete_count > 0)) status = save_deletes(conn, stored, err);
     if (status == MG_OK && stored->had_held != row->held) status = save_held(conn, stored, err);
     if (status != MG_OK) return status;
-    if (known) count_in(conn, old_scope, old_hash, -1);
-    count_in(conn, stored->scope, stored->hash, 1);
+    if (known) count_in(conn, old_scope, &old, -1);
+    count_in(conn, stored->scope, &stored->counted, 1);
     if (is_head) mg_home_remember(conn, row->id, stored->scope);
     return MG_OK;
 }
@@ -616,20 +703,20 @@ mg_status mg_row_place(struct mg_store *store, struct mg_conn *conn, struct mg_s
 {
     struct mg_row *row = &stored->row;
     mg_assert(stored->rowid == 0 && !stored->in_dead);
-    stored->hash = hash_row(conn, row);
+    stored->counted = mg_row_count(conn, row);
     *visible = mg_row_visible(row, &conn->lineage);
     mg_status status = place_data(store, conn, stored, *visible, err);
     if (status == MG_OK) status = place_record(store, conn, stored, *visible, 0, err);
     if (status == MG_OK && row->sibling_count > 0) status = save_siblings(conn, stored, err);
     if (status == MG_OK && row->delete_count > 0) status = save_deletes(conn, stored, err);
-    count_in(conn, stored->scope, stored->hash, 1);
+    count_in(conn, stored->scope, &stored->counted, 1);
     return status;
 }
 
 mg_status mg_row_recount(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, uint32_t to, struct mg_error *err)
 {
-    count_in(conn, stored->scope, stored->hash, -1);
-    count_in(conn, to, stored->hash, 1);
+    count_in(conn, stored->scope, &stored->counted, -1);
+    count_in(conn, to, &stored->counted, 1);
     stored->scope = to;
     return stored->row.table_index == store->schema->head
                ? place_record(store, conn, stored, stored->rowid != 0, stored->rowid, err) : MG_OK;
@@ -641,7 +728,7 @@ mg_status mg_row_evict(struct mg_store *store, struct mg_conn *conn, struct mg_s
     int table = row->table_index;
     mg_status status = MG_OK;
     sqlite3_stmt *stmt;
-    count_in(conn, stored->scope, stored->hash, -1);
+    count_in(conn, stored->scope, &stored->counted, -1);
     if (table == store->schema->head) status = mg_rules_touch(store, conn, row->id, err);
     if (status == MG_OK && stored->rowid != 0) {
         stmt = mg_table_sql(conn, store->schema, table, MG_T_V_DROP);

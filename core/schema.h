@@ -68,8 +68,6 @@ struct mg_table {
     bool has_key;
     const struct mg_column *columns; /* without `id` */
     int column_count;
-    int born_count; /* those that it was made with; the others came one migration after the other */
-    int since;      /* the migration that made it; 0: the base */
 };
 
 struct mg_schema {
@@ -80,7 +78,6 @@ struct mg_schema {
     int packs;        /* index of the table of rule packs (core/rules/packs.c) */
     int migrations;   /* index of the table of migrations (core/evolve.c) */
     int version;      /* one more than the number of migrations in it */
-    uint64_t hash;    /* of their texts, one after the other; 0: the base alone */
 };
 
 /* Index of a table or column, -1 when there is none. */

@@ -25,6 +25,8 @@
     X(SCOPES, "SELECT s, path, digest, rows, verdicts FROM mg_scope ORDER BY s")                                                 \
     X(SCOPE_ADD, "INSERT INTO mg_scope(s, path, digest, rows) VALUES (?1, ?2, 0, 0)")                                  \
     X(SCOPE_SET, "UPDATE mg_scope SET digest = ?2, rows = ?3, verdicts = ?4 WHERE s = ?1")                             \
+    X(SCOPES_LATER, "SELECT s, since, digest FROM mg_scope_later")                                                     \
+    X(SCOPE_LATER_SET, "INSERT OR REPLACE INTO mg_scope_later(s, since, digest) VALUES (?1, ?2, ?3)")                  \
     X(STUB, "SELECT author, seq, hlc, hub_time, history, n, seen_history, seen_n, seen_more FROM mg_commit WHERE ord = ?1") \
     X(NUMBERS, "SELECT history, n FROM mg_number WHERE ord = ?1 ORDER BY history, n")                                  \
     X(NUMBER_ADD, "INSERT OR IGNORE INTO mg_number(ord, history, n) VALUES (?1, ?2, ?3)")                              \
@@ -196,7 +198,19 @@
     X(RUNS_OLD, "DELETE FROM mg_run WHERE node = ?1 AND number <= (SELECT number FROM mg_run WHERE node = ?1"          \
                 " ORDER BY number DESC LIMIT 1 OFFSET ?2)")                                                            \
     X(DRIFT_LAST, "SELECT ifnull(max(d), 0) FROM mg_drift")                                                            \
-    X(DRIFT_SINCE, "SELECT count(*) FROM mg_drift WHERE d > ?1")
+    X(DRIFT_SINCE, "SELECT count(*) FROM mg_drift WHERE d > ?1")                                                       \
+    X(UNKNOWN_ADD, "INSERT OR IGNORE INTO mg_unknown(t, id, cell, ord, dossier, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
+    X(UNKNOWN_ANY, "SELECT 1 FROM mg_unknown LIMIT 1")                                                                 \
+    X(UNKNOWN_BY, "SELECT ord FROM mg_unknown WHERE t = ?1 AND id = ?2")                                               \
+    X(UNKNOWN_NEXT, "SELECT t, id, cell, ord, value FROM mg_unknown WHERE (t, id, cell, ord) > (?1, ?2, ?3, ?4)"       \
+                    " ORDER BY t, id, cell, ord LIMIT 1")                                                              \
+    X(UNKNOWN_OF, "SELECT t, id, cell, ord, value FROM mg_unknown WHERE dossier = ?1 ORDER BY t, id, cell, ord")       \
+    X(UNKNOWN_DONE, "DELETE FROM mg_unknown WHERE t = ?1 AND id = ?2 AND cell = ?3 AND ord = ?4")                      \
+    X(UNKNOWN_EVICT, "DELETE FROM mg_unknown WHERE dossier = ?1")                                                      \
+    X(MIGRATION_ROW, "SELECT body, hash, signature FROM migration WHERE number = ?1")                                  \
+    X(MIGRATION_PUBLISH, "INSERT INTO migration(id, number, body, hash, signature) VALUES (?1, ?2, ?3, ?4, ?5)")       \
+    X(MIGRATION_ADD, "INSERT INTO mg_migration(number, body) VALUES (?1, ?2)")                                         \
+    X(MIGRATIONS, "SELECT number, body FROM mg_migration ORDER BY number")
 
 enum mg_sql {
 #define MG_X(name, text) MG_SQL_##name,

@@ -91,9 +91,18 @@ static char *table_text(const struct mg_schema *schema, int index, enum mg_table
     return sqlite3_str_finish(sql);
 }
 
+static void by_table_drop(struct mg_conn *conn)
+{
+    for (int t = 0; t < MG_TABLES_MAX; t++)
+        for (int i = 0; i < MG_T_SQL_COUNT; i++) sqlite3_finalize(conn->by_table[t][i]);
+    memset(conn->by_table, 0, sizeof conn->by_table);
+}
+
 sqlite3_stmt *mg_table_sql(struct mg_conn *conn, const struct mg_schema *schema, int table, enum mg_table_sql which)
 {
     sqlite3_stmt **stmt = &conn->by_table[table][which];
+    if (conn->by_schema != schema) by_table_drop(conn);
+    conn->by_schema = schema;
     if (*stmt != NULL) {
         sqlite3_reset(*stmt);
         return *stmt;
@@ -109,9 +118,7 @@ void mg_statements_drop(struct mg_conn *conn)
 {
     for (int i = 0; i < MG_SQL_COUNT; i++) sqlite3_finalize(conn->fixed[i]);
     memset(conn->fixed, 0, sizeof conn->fixed);
-    for (int t = 0; t < MG_TABLES_MAX; t++)
-        for (int i = 0; i < MG_T_SQL_COUNT; i++) sqlite3_finalize(conn->by_table[t][i]);
-    memset(conn->by_table, 0, sizeof conn->by_table);
+    by_table_drop(conn);
     for (int i = 0; i < MG_FACT_TABLE_COUNT; i++) sqlite3_finalize(conn->facts[i]);
     memset(conn->facts, 0, sizeof conn->facts);
 }

@@ -473,6 +473,7 @@ mg_status mg_store_open_files(const char *dir, const char *db_path, const char *
     store->dir = strdup(dir);
     store->env = *env;
     store->schema = mg_plie_schema();
+    store->format = MG_MIGRATION_FORMAT;
     sqlite3 *db = NULL, *apply = NULL;
     mg_status status = read_key(key_path, &key, err);
     if (status == MG_OK) status = connect_db(db_path, &key, false, false, &db, err);
@@ -482,6 +483,7 @@ mg_status mg_store_open_files(const char *dir, const char *db_path, const char *
     conn_init(&store->remote, apply);
     if (status == MG_OK) status = mg_layout_open(&store->user, err);
     if (status == MG_OK) status = load_identity(&store->user, &store->id, err);
+    if (status == MG_OK) status = mg_evolve_refresh(store, &store->user, err);
     if (status != MG_OK) {
         mg_store_close(store);
         return status;
@@ -516,8 +518,10 @@ mg_status mg_store_open(const char *dir, const struct mg_env *env, struct mg_sto
     free(key_path);
     free(archive_path);
     if (status != MG_OK) return status;
-    bool notes;
+    bool notes, due = false;
     status = mg_has_notes(&store->user, &notes, err);
+    if (status == MG_OK) status = mg_evolve_due(store, &due, err);
+    if (status == MG_OK && due) status = mg_evolve_now(store, err);
     if (status == MG_OK && notes) {
         status = mg_edit_begin(store, err);
         if (status == MG_OK) status = mg_edit_commit(store, err);
@@ -534,6 +538,7 @@ void mg_store_close(struct mg_store *store)
     mg_runs_forget(store);
     conn_close(&store->user);
     conn_close(&store->remote);
+    mg_evolve_forget(store);
     sodium_memzero(&store->id, sizeof store->id);
     free(store->dir);
     free(store);
@@ -609,6 +614,8 @@ static mg_status refresh(struct mg_store *store, struct mg_conn *conn, struct mg
 {
     mg_status status = mg_ledger_refresh(conn, err);
     if (status != MG_OK || conn->data_version == conn->identity_version) return status;
+    status = mg_evolve_refresh(store, conn, err);
+    if (status != MG_OK) return status;
     int64_t incarnation;
     uint64_t hlc = 0;
     uint32_t author;
@@ -621,9 +628,11 @@ static mg_status refresh(struct mg_store *store, struct mg_conn *conn, struct mg
     return status;
 }
 
-static void rollback(struct mg_conn *conn)
+static void rollback(struct mg_store *store, struct mg_conn *conn)
 {
     if (!sqlite3_get_autocommit(conn->db)) sqlite3_exec(conn->db, "ROLLBACK", NULL, NULL, NULL);
+    if (conn->in_tx) store->schema = store->schema_before;
+    conn->evolve = false;
     mg_ledger_drop(conn);
     conn->identity_version = -1;
     conn->in_tx = false;
@@ -637,8 +646,10 @@ static mg_status begin(struct mg_store *store, struct mg_conn *conn, struct mg_e
     conn->in_tx = true;
     conn->cause = conn->packs_cause = 0;
     mg_touched_clear(&conn->touched);
+    store->schema_before = store->schema;
     status = refresh(store, conn, err);
-    if (status != MG_OK) rollback(conn);
+    store->schema_before = store->schema;
+    if (status != MG_OK) rollback(store, conn);
     return status;
 }
 
@@ -646,6 +657,7 @@ static mg_status begin(struct mg_store *store, struct mg_conn *conn, struct mg_e
 static mg_status settle(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
 {
     mg_status status = mg_repair(store, conn, err);
+    if (status == MG_OK) status = mg_evolve(store, conn, err);
     if (status == MG_OK) status = mg_rules_owed(store, conn, err);
     if (status == MG_OK && store->id.hub) status = mg_routes_of_moves(conn, err);
     conn->move_count = 0;
@@ -680,7 +692,7 @@ mg_status mg_edit_begin(struct mg_store *store, struct mg_error *err)
     if (status == MG_OK && held_back > 0) status = mg_meta_set_bytes(conn, "held_back_why", why.text, strlen(why.text), err);
     if (status == MG_OK && held_back != store->held_back) status = mg_meta_set_int(conn, "held_back", held_back, err);
     store->held_back = held_back;
-    if (status != MG_OK) rollback(conn);
+    if (status != MG_OK) rollback(store, conn);
     return status;
 }
 
@@ -697,12 +709,12 @@ mg_status mg_edit_commit(struct mg_store *store, struct mg_error *err)
     mg_status status = broken == 0 ? MG_OK : explain_reference(store, err);
     if (status == MG_OK) status = mg_harvest(store, conn, store->held_back == 0, &held_back, &why, err);
     if (status == MG_OK) status = settle(store, conn, err);
-    if (status != MG_OK) rollback(conn);
+    if (status != MG_OK) rollback(store, conn);
     conn->in_tx = false;
     return status;
 }
 
-void mg_edit_rollback(struct mg_store *store) { rollback(&store->user); }
+void mg_edit_rollback(struct mg_store *store) { rollback(store, &store->user); }
 
 /* Foreign writes are harvested on the user's connection first, in a transaction of their own; should
  * another client write in between, once more. Rows that are held back stay where they are. */
@@ -714,7 +726,7 @@ mg_status mg_apply_begin(struct mg_store *store, struct mg_error *err)
         mg_status status = begin(store, conn, err);
         if (status == MG_OK) status = mg_has_notes(conn, &notes, err);
         if (status == MG_OK && (!notes || tries >= 3)) return MG_OK;
-        rollback(conn);
+        rollback(store, conn);
         if (status == MG_OK) status = mg_edit_begin(store, err);
         if (status == MG_OK) status = mg_edit_commit(store, err);
         if (status != MG_OK) return status;
@@ -727,12 +739,12 @@ mg_status mg_apply_commit(struct mg_store *store, struct mg_error *err)
     struct mg_conn *conn = &store->remote;
     mg_assert(conn->in_tx);
     mg_status status = settle(store, conn, err);
-    if (status != MG_OK) rollback(conn);
+    if (status != MG_OK) rollback(store, conn);
     conn->in_tx = false;
     return status;
 }
 
-void mg_apply_rollback(struct mg_store *store) { rollback(&store->remote); }
+void mg_apply_rollback(struct mg_store *store) { rollback(store, &store->remote); }
 
 mg_status mg_apply_save(struct mg_store *store, struct mg_error *err)
 {

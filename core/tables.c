@@ -16,6 +16,14 @@ const char mg_engine_tables[] =
     " base INTEGER, base_seq INTEGER, UNIQUE(node, incarnation)) STRICT;"
     "CREATE TABLE mg_scope(s INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, digest INTEGER NOT NULL,"
     " rows INTEGER NOT NULL, verdicts INTEGER NOT NULL DEFAULT 0) STRICT;"
+    /* What the columns that a migration added count for, by scope. */
+    "CREATE TABLE mg_scope_later(s INTEGER NOT NULL, since INTEGER NOT NULL, digest INTEGER NOT NULL,"
+    " PRIMARY KEY(s, since)) STRICT, WITHOUT ROWID;"
+    /* The migrations that made the data's tables what they are here. */
+    "CREATE TABLE mg_migration(number INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;"
+    /* Writes to tables and columns that the schema here lacks; cell -1: a deletion. */
+    "CREATE TABLE mg_unknown(t INTEGER NOT NULL, id BLOB NOT NULL, cell INTEGER NOT NULL, ord INTEGER NOT NULL,"
+    " dossier BLOB, value ANY, PRIMARY KEY(t, id, cell, ord)) STRICT, WITHOUT ROWID;"
     /* The log. hash NULL: known only as the author of values (a row came without its commits, or this node let
      * go of them).
      * body NULL under a hash: it is in the hub's archive. flags: 1 refused by the hub, 2 in quarantine here. */

@@ -136,8 +136,8 @@ static mg_status tell_body(struct telling *t, const struct mg_stub *by, bool has
         if (status != MG_OK) return status;
         for (uint32_t i = 0; i < group.op_count && in.error == NULL; i++) {
             struct mg_op op;
-            mg_op_read(&in, t->store->schema, &op);
-            if (in.error == NULL && ours) tell_op(t, &op, by);
+            mg_op_read(&in, &op);
+            if (in.error == NULL && ours && op.table < t->store->schema->table_count) tell_op(t, &op, by);
             t->entry.id = NULL; /* it was the operation's */
         }
     }
@@ -391,8 +391,24 @@ static mg_status verify_batches(struct proof *p, struct mg_error *err)
     return status;
 }
 
+/* Of each scope, by migration, the base first. */
+struct sums {
+    uint64_t *of;
+    uint32_t scopes;
+    int versions;
+};
+
+static void sum_row(struct sums *sums, uint32_t scope, const struct mg_counted *counted)
+{
+    if (scope >= sums->scopes) return;
+    uint64_t *at = sums->of + (size_t)scope * (size_t)sums->versions;
+    at[0] += counted->hash;
+    for (int i = 0; i < counted->later_count; i++)
+        if (counted->later[i].since < sums->versions) at[counted->later[i].since] += counted->later[i].hash;
+}
+
 /* Every row's hash again from its cells and versions, and every scope's digest from its rows. */
-static mg_status verify_table(struct proof *p, int table, bool dead, uint64_t *sums, struct mg_error *err)
+static mg_status verify_table(struct proof *p, int table, bool dead, struct sums *sums, struct mg_error *err)
 {
     sqlite3_stmt *stmt = NULL;
     mg_status status = MG_OK;
@@ -407,11 +423,12 @@ static mg_status verify_table(struct proof *p, int table, bool dead, uint64_t *s
         status = mg_row_load(p->store, p->conn, table, sqlite3_column_blob(stmt, 0), &stored, err);
         if (status != MG_OK) break;
         mg_id_format(stored.row.id, id);
-        bool wrong = stored.hash != 0 && stored.hash != mg_row_hash(p->conn, &stored.row), held = false;
+        struct mg_counted counted = mg_row_count(p->conn, &stored.row);
+        bool wrong = stored.counted.hash != 0 && !mg_counted_equal(&stored.counted, &counted), held = false;
         if (wrong) status = is_held_back(p, table, stored.rowid, &held, err);
         if (status == MG_OK && wrong && !held)
             status = mg_fail(err, MG_FAILED, "%s %s is not what its commits say: it was changed without maillage", name, id);
-        if (stored.scope < p->conn->scope_count) sums[stored.scope] += stored.hash;
+        sum_row(sums, stored.scope, &stored.counted);
         mg_row_release(&stored);
         if (status == MG_OK) status = checked(p, err);
     }
@@ -421,17 +438,22 @@ static mg_status verify_table(struct proof *p, int table, bool dead, uint64_t *s
 
 static mg_status verify_rows(struct proof *p, struct mg_error *err)
 {
-    uint64_t *sums = calloc(p->conn->scope_count, sizeof *sums);
-    mg_assert(sums != NULL);
+    struct sums sums = {.scopes = p->conn->scope_count, .versions = p->store->schema->version};
+    sums.of = calloc((size_t)sums.scopes * (size_t)sums.versions, sizeof *sums.of);
+    mg_assert(sums.of != NULL);
     mg_status status = MG_OK;
     for (int t = 0; status == MG_OK && t < p->store->schema->table_count; t++) {
-        status = verify_table(p, t, false, sums, err);
-        if (status == MG_OK) status = verify_table(p, t, true, sums, err);
+        status = verify_table(p, t, false, &sums, err);
+        if (status == MG_OK) status = verify_table(p, t, true, &sums, err);
     }
-    for (uint32_t s = 1; status == MG_OK && s < p->conn->scope_count; s++)
-        if (sums[s] != p->conn->scopes[s].digest)
-            status = mg_fail(err, MG_FAILED, "the digest of \"%s\" is not that of its rows", p->conn->scopes[s].path);
-    free(sums);
+    for (uint32_t s = 1; status == MG_OK && s < p->conn->scope_count; s++) {
+        const struct mg_scope *scope = &p->conn->scopes[s];
+        const uint64_t *sum = sums.of + (size_t)s * (size_t)sums.versions;
+        bool same = sum[0] == scope->digest;
+        for (int i = 1; i < sums.versions; i++) same &= sum[i] == (i <= scope->later_count ? scope->later[i - 1] : 0);
+        if (!same) status = mg_fail(err, MG_FAILED, "the digest of \"%s\" is not that of its rows", scope->path);
+    }
+    free(sums.of);
     return status;
 }
 

@@ -95,6 +95,31 @@ static mg_status write_row(void *context, int table, const uint8_t id[MG_ID_LEN]
     return MG_OK;
 }
 
+/* A restored hub that was not given its migrations back yet: each write that waits is a row of its own, to be joined. */
+static mg_status write_unknown(struct writer *w, const uint8_t dossier[MG_ID_LEN], struct mg_error *err)
+{
+    mg_status status;
+    sqlite3_stmt *stmt = mg_sql(w->conn, MG_SQL_UNKNOWN_OF);
+    if (stmt != NULL) sqlite3_bind_blob(stmt, 1, dossier, MG_ID_LEN, SQLITE_STATIC);
+    while (mg_step(w->conn, stmt, &status, err) > 0) {
+        struct mg_stub *stub;
+        struct mg_value value = mg_column_value(stmt, 4);
+        int cell = sqlite3_column_int(stmt, 2);
+        status = mg_stub_get(w->conn, sqlite3_column_int64(stmt, 3), &stub, err);
+        if (status != MG_OK) break;
+        mg_mp_put_array(&w->rows, 4);
+        mg_mp_put_int(&w->rows, sqlite3_column_int64(stmt, 0));
+        mg_mp_put_bin(&w->rows, sqlite3_column_blob(stmt, 1), (size_t)sqlite3_column_bytes(stmt, 1));
+        mg_mp_put_array(&w->rows, cell != MG_CELL_DELETED);
+        if (cell != MG_CELL_DELETED) put_cell(w, cell, stub, &value);
+        mg_mp_put_array(&w->rows, cell == MG_CELL_DELETED);
+        if (cell == MG_CELL_DELETED) mg_mp_put_uint(&w->rows, stub_index(w, stub));
+        w->row_count++;
+    }
+    if (stmt != NULL) sqlite3_reset(stmt);
+    return status;
+}
+
 mg_status mg_transfer_write(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], struct mg_buf *out,
                             struct mg_error *err)
 {
@@ -102,6 +127,7 @@ mg_status mg_transfer_write(struct mg_store *store, struct mg_conn *conn, const 
     mg_buf_init(&w.rows, TRANSFER_MAX);
     mg_buf_init(&w.stubs, TRANSFER_MAX);
     mg_status status = mg_dossier_rows(store, conn, dossier, write_row, &w, err);
+    if (status == MG_OK) status = write_unknown(&w, dossier, err);
     if (status == MG_OK) {
         mg_mp_put_array(out, 3);
         mg_mp_put_bin(out, dossier, MG_ID_LEN);
@@ -206,6 +232,7 @@ static mg_status read_stub(struct mg_conn *conn, struct mg_mp_reader *in, int64_
 struct reader {
     struct mg_store *store;
     struct mg_conn *conn;
+    uint8_t dossier[MG_ID_LEN];
     int64_t *ords;
     uint32_t count;
 };
@@ -217,6 +244,55 @@ static mg_status stub_at(struct reader *r, struct mg_mp_reader *in, struct mg_st
     return mg_stub_get(r->conn, r->ords[index], stub, err);
 }
 
+/* What the schema here lacks is kept until it does not (unknown.c): the cells of a row beyond its columns, or all of it. */
+static mg_status keep_cells(struct reader *r, struct mg_mp_reader *in, int table, const uint8_t id[MG_ID_LEN], struct mg_error *err)
+{
+    const struct mg_schema *schema = r->store->schema;
+    bool whole = table >= schema->table_count;
+    uint64_t known = whole ? 0 : (uint64_t)schema->tables[table].column_count;
+    mg_status status = MG_OK;
+    uint32_t cells = mg_mp_get_array(in, CELLS_MAX);
+    for (uint32_t i = 0; status == MG_OK && i < cells; i++) {
+        struct mg_stub *stub = NULL;
+        mg_mp_expect_array(in, 3);
+        uint64_t cell = mg_mp_get_uint(in);
+        status = stub_at(r, in, &stub, err);
+        struct mg_value value = mg_value_get(in);
+        if (status == MG_OK && (in->error != NULL || cell > MG_PRESENCE)) status = mg_fail(err, MG_BAD_BYTES, "a transfer's cell is damaged");
+        if (status == MG_OK && (whole || (cell >= known && cell != MG_PRESENCE)))
+            status = mg_unknown_keep(r->conn, table, id, (int)cell, stub->ord, r->dossier, &value, err);
+    }
+    return status;
+}
+
+static mg_status keep_row(struct reader *r, struct mg_mp_reader *in, int table, const uint8_t id[MG_ID_LEN], struct mg_error *err)
+{
+    static const struct mg_value none = {.kind = MG_NULL};
+    mg_status status = keep_cells(r, in, table, id, err);
+    uint32_t deletes = status == MG_OK ? mg_mp_get_array(in, CELLS_MAX) : 0;
+    for (uint32_t i = 0; status == MG_OK && i < deletes; i++) {
+        struct mg_stub *stub = NULL;
+        status = stub_at(r, in, &stub, err);
+        if (status == MG_OK) status = mg_unknown_keep(r->conn, table, id, MG_CELL_DELETED, stub->ord, r->dossier, &none, err);
+    }
+    return status;
+}
+
+/* IN: a copy, at the row's cells. */
+static bool holds_unknown(struct mg_mp_reader in, int columns)
+{
+    uint32_t cells = mg_mp_get_array(&in, CELLS_MAX);
+    bool any = false;
+    for (uint32_t i = 0; i < cells && in.error == NULL; i++) {
+        mg_mp_expect_array(&in, 3);
+        uint64_t cell = mg_mp_get_uint(&in);
+        any |= cell >= (uint64_t)columns && cell < MG_PRESENCE;
+        mg_mp_skip(&in);
+        mg_mp_skip(&in);
+    }
+    return any;
+}
+
 static mg_status read_row(struct reader *r, struct mg_mp_reader *in, struct mg_error *err)
 {
     uint8_t id[MG_ID_LEN];
@@ -224,8 +300,15 @@ static mg_status read_row(struct reader *r, struct mg_mp_reader *in, struct mg_e
     mg_mp_expect_array(in, 4);
     uint64_t table = mg_mp_get_uint(in);
     mg_mp_get_bin_exact(in, id, sizeof id);
-    if (in->error != NULL || table >= (uint64_t)r->store->schema->table_count || r->store->schema->tables[table].scope != MG_SCOPE_ANTENNA)
+    if (in->error == NULL && table >= (uint64_t)r->store->schema->table_count && table < MG_TABLES_MAX)
+        return keep_row(r, in, (int)table, id, err);
+    if (in->error != NULL || table >= MG_TABLES_MAX || r->store->schema->tables[table].scope != MG_SCOPE_ANTENNA)
         return mg_fail(err, MG_BAD_BYTES, "a transfer holds a row that belongs to no dossier");
+    if (holds_unknown(*in, r->store->schema->tables[table].column_count)) { /* first, so that the row is loaded with them */
+        struct mg_mp_reader again = *in;
+        mg_status kept = keep_cells(r, &again, (int)table, id, err);
+        if (kept != MG_OK) return kept;
+    }
     struct mg_stored_row stored;
     mg_status status = mg_row_load(r->store, r->conn, (int)table, id, &stored, err);
     if (status != MG_OK) return status;
@@ -235,8 +318,8 @@ static mg_status read_row(struct reader *r, struct mg_mp_reader *in, struct mg_e
         uint64_t cell = mg_mp_get_uint(in);
         status = stub_at(r, in, &stub, err);
         struct mg_value value = mg_value_get(in);
-        if (status == MG_OK && (in->error != NULL || (cell != MG_PRESENCE && cell >= (uint64_t)stored.row.table->column_count)))
-            status = mg_fail(err, MG_BAD_BYTES, "a transfer's cell is damaged");
+        if (status == MG_OK && (in->error != NULL || cell > MG_PRESENCE)) status = mg_fail(err, MG_BAD_BYTES, "a transfer's cell is damaged");
+        if (status == MG_OK && cell != MG_PRESENCE && cell >= (uint64_t)stored.row.table->column_count) continue; /* kept above */
         if (status == MG_OK && cell != MG_PRESENCE) status = mg_value_check(stored.row.table, &stored.row.table->columns[cell], &value, true, err);
         if (status == MG_OK) mg_row_write(&stored.row, &r->conn->lineage, (int)cell, stub, value);
     }
@@ -256,7 +339,7 @@ static mg_status read_rows(struct reader *r, struct mg_mp_reader *in, struct mg_
 {
     uint32_t rows = mg_mp_get_array(in, ROWS_MAX);
     mg_status status = MG_OK;
-    for (int pass = r->store->schema->head; status == MG_OK && pass < r->store->schema->table_count; pass++) {
+    for (int pass = r->store->schema->head; status == MG_OK && pass < MG_TABLES_MAX; pass++) {
         struct mg_mp_reader again = *in;
         for (uint32_t i = 0; status == MG_OK && i < rows && again.error == NULL; i++) {
             struct mg_mp_reader row = again, peek = again;
@@ -275,6 +358,7 @@ mg_status mg_transfer_apply(struct mg_store *store, struct mg_conn *conn, struct
     mg_mp_expect_array(in, 3);
     mg_mp_get_bin_exact(in, dossier, sizeof dossier);
     struct reader r = {.store = store, .conn = conn, .count = mg_mp_get_array(in, STUBS_MAX)};
+    memcpy(r.dossier, dossier, sizeof dossier);
     if (in->error != NULL) return mg_fail(err, MG_BAD_BYTES, "a transfer is damaged: %s", in->error);
     r.ords = calloc(r.count + 1, sizeof *r.ords);
     mg_assert(r.ords != NULL);
@@ -306,6 +390,7 @@ mg_status mg_dossier_evict(struct mg_store *store, struct mg_conn *conn, const u
 {
     struct evict evict = {store, conn};
     mg_status status = mg_dossier_rows(store, conn, dossier, evict_row, &evict, err);
+    if (status == MG_OK) status = mg_unknown_evict(conn, dossier, err);
     mg_homes_forget(conn);
     return status;
 }

@@ -125,6 +125,7 @@ mg_status mg_read_begin(struct mg_store *store, bool *own, struct mg_error *err)
     if (!*own) return MG_OK;
     mg_status status = mg_exec(&store->user, "BEGIN", err);
     if (status == MG_OK) status = mg_ledger_refresh(&store->user, err);
+    if (status == MG_OK) status = mg_evolve_refresh(store, &store->user, err);
     return status;
 }
 
@@ -216,8 +217,11 @@ static mg_status stand(struct mg_store *store, struct mg_standing *standing, str
     if (status == MG_OK) status = mg_meta_int(conn, "held_back", &standing->held_back, 0, err);
     if (status == MG_OK && standing->held_back > 0)
         status = mg_meta_bytes(conn, "held_back_why", standing->held_back_why, sizeof standing->held_back_why - 1, &len, err);
+    standing->schema = store->schema->version;
+    if (status == MG_OK)
+        status = mg_meta_bytes(conn, "migration_waits", standing->migration_waits, sizeof standing->migration_waits - 1, &len, err);
     if (status == MG_OK) status = mg_meta_int(conn, "skew_ms", &standing->skew_ms, 0, err);
-    standing->digest_count = mg_digests_of(conn, store->id.scopes, store->id.scope_count, store->id.hub, standing->digests);
+    standing->digest_count = mg_digests_of(conn, store->id.scopes, store->id.scope_count, store->id.hub, store->schema->version, standing->digests);
     return status == MG_OK ? mg_conflict_count(store, &standing->conflicts, err) : status;
 }
 

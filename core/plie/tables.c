@@ -315,7 +315,7 @@ static const struct mg_column migration_columns[] = {
 
 #define TABLE(n, kind, up, keyed)                                                                 \
     {.name = #n, .scope = MG_SCOPE_##kind, .parent = (up), .has_key = (keyed),                    \
-     .columns = n##_columns, .column_count = COUNT(n##_columns), .born_count = COUNT(n##_columns)}
+     .columns = n##_columns, .column_count = COUNT(n##_columns)}
 
 static const struct mg_table tables[] = {
     TABLE(antenna, ROOT, NULL, true),

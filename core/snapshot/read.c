@@ -255,12 +255,12 @@ static mg_status read_chains(struct mg_unpacking *u, struct mg_mp_reader *in, st
 
 /* --- rows --- */
 
-/* A table or column that this version's schema does not have: the hub is newer. The one place where that is met. */
+/* A column that the schema here lacks is kept for later (keep_unknown); a table is not: nothing adds one yet. */
 static mg_status check_known(struct mg_unpacking *u, uint64_t table, uint32_t columns, struct mg_error *err)
 {
     const struct mg_schema *schema = u->store->schema;
-    if (table < (uint64_t)schema->table_count && columns <= (uint32_t)schema->tables[table].column_count) return MG_OK;
-    return mg_fail(err, MG_BAD_BYTES, "a snapshot holds a table or a column that this version does not know; install the hub's version");
+    if (table < (uint64_t)schema->table_count && columns <= MG_COLUMNS_MAX) return MG_OK;
+    return mg_fail(err, MG_BAD_BYTES, "a snapshot holds a table that this version does not know; install the hub's version");
 }
 
 static void read_siblings(struct part *part, struct mg_mp_reader *in)
@@ -317,13 +317,14 @@ static mg_status read_part(struct mg_unpacking *u, struct mg_mp_reader *in, stru
 /* What a cell refers to, and what it is. */
 static mg_status read_cell(struct mg_unpacking *u, struct mg_row *row, uint32_t c, uint64_t *parent, struct mg_error *err)
 {
-    const struct mg_column *column = &row->table->columns[c];
+    bool known = c < (uint32_t)row->table->column_count;
+    const struct mg_column *column = &row->table->columns[known ? c : 0];
     enum mg_cell_kind kind;
     struct mg_date date;
     struct mg_value value = mg_strip_get(&u->part.values[c], &kind);
     if (u->part.values[c].bad || value.len > MG_VALUE_MAX) return damaged(err, "a column");
     if (kind == MG_CELL_ROW) {
-        int target = mg_column_target(u->store->schema, column);
+        int target = known ? mg_column_target(u->store->schema, column) : -1;
         if (target < 0 || value.integer < 0 || value.integer >= u->places[target].count) return damaged(err, "a row refers to one that it lacks");
         if (row->table->parent != NULL && strcmp(row->table->parent, column->name) == 0) *parent = (uint64_t)value.integer + 1;
         value = (struct mg_value){.kind = MG_BLOB, .data = u->places[target].ids[value.integer], .len = MG_ID_LEN};
@@ -365,7 +366,7 @@ static mg_status commit_of(struct mg_unpacking *u, uint64_t number, bool whole, 
 static mg_status read_runs(struct mg_unpacking *u, struct mg_row *row, uint64_t runs, bool whole, uint64_t *last, struct mg_error *err)
 {
     struct part *part = &u->part;
-    int column = 0, columns = row->table->column_count;
+    int column = 0, columns = (int)part->columns;
     for (uint64_t i = 0; i < runs; i++) {
         uint64_t length = mg_ints_get(&part->run_columns), number = mg_ints_get(&part->run_commits);
         const struct mg_stub *stub;
@@ -387,7 +388,7 @@ static mg_status read_versions(struct mg_unpacking *u, struct mg_row *row, bool 
     mg_status status = commit_of(u, presence, whole, &row->by[MG_PRESENCE], err);
     *last = presence;
     if (status != MG_OK || runs > 0) return status != MG_OK ? status : read_runs(u, row, runs, whole, last, err);
-    for (int c = 0; c < row->table->column_count; c++)
+    for (uint32_t c = 0; c < part->columns; c++)
         if (row->values[c].kind != MG_NULL) row->by[c] = row->by[MG_PRESENCE];
     return MG_OK;
 }
@@ -402,7 +403,7 @@ static mg_status read_row_siblings(struct mg_unpacking *u, struct mg_row *row, u
         uint64_t cell = mg_ints_get(&part->sibling_cell), place = mg_ints_get(&part->sibling_commit);
         struct mg_value value = mg_strip_get(&part->sibling_value, &kind);
         bool good = !part->sibling_cell.bad && !part->sibling_commit.bad && !part->sibling_value.bad && kind <= MG_CELL_BLOB;
-        if (!good || place >= u->commit_count || (cell != MG_PRESENCE && cell >= (uint64_t)row->table->column_count) || value.len > MG_VALUE_MAX)
+        if (!good || place >= u->commit_count || (cell != MG_PRESENCE && cell >= part->columns) || value.len > MG_VALUE_MAX)
             return damaged(err, "siblings");
         mg_status status = commit_of(u, place + 1, true, &stub, err);
         if (status != MG_OK) return status;
@@ -524,9 +525,33 @@ static mg_status write_row(struct mg_unpacking *u, struct mg_stored_row *stored,
     if (status == MG_REFUSED) return damaged(err, why.text);
     if (status != MG_OK) return mg_fail(err, status, "%s", why.text);
     if (!visible) status = mg_repair_later(u->conn, table, stored->row.id, err); /* a visible row may refer to it */
+    if (table == u->store->schema->migrations) u->conn->evolve = true;
     if (table == u->store->schema->packs && last > 0) u->conn->packs_cause = u->commits[last - 1].ord;
     if (status == MG_OK && stored->scope == 0 && stored->row.table->scope == MG_SCOPE_ANTENNA) status = mg_meta_set_int(u->conn, "orphans", 1, err);
     return status;
+}
+
+/* [P 4.10] The cells of a migration that has not been applied here: it may come with this very snapshot. They were read into
+ * the row, which has room for them, and leave it again. HEAD: of its dossier, place + 1; 0: none. */
+static mg_status keep_unknown(struct mg_unpacking *u, struct mg_stored_row *stored, uint32_t head, struct mg_error *err)
+{
+    struct mg_row *row = &stored->row;
+    int known = row->table->column_count, table = row->table_index, siblings = 0;
+    const uint8_t *dossier = table == u->store->schema->head ? row->id : head > 0 ? u->places[u->store->schema->head].ids[head - 1] : NULL;
+    mg_status status = MG_OK;
+    if (u->part.columns <= (uint32_t)known) return MG_OK;
+    for (int c = known; status == MG_OK && c < MG_COLUMNS_MAX; c++) {
+        if (row->by[c] != NULL) status = mg_unknown_keep(u->conn, table, row->id, c, row->by[c]->ord, dossier, &row->values[c], err);
+        row->by[c] = NULL;
+        row->values[c] = (struct mg_value){.kind = MG_NULL};
+    }
+    for (int i = 0; status == MG_OK && i < row->sibling_count; i++) {
+        struct mg_sibling *at = &row->siblings[i];
+        if (at->cell < known || at->cell == MG_PRESENCE) row->siblings[siblings++] = *at;
+        else status = mg_unknown_keep(u->conn, table, row->id, at->cell, at->by->ord, dossier, &at->value, err);
+    }
+    row->sibling_count = siblings;
+    return status == MG_OK ? mg_unknown_writers(u->conn, stored, err) : status;
 }
 
 static mg_status read_row(struct mg_unpacking *u, uint32_t index, struct mg_error *err)
@@ -546,6 +571,7 @@ static mg_status read_row(struct mg_unpacking *u, uint32_t index, struct mg_erro
     if (status == MG_OK) status = read_row_deletions(u, &stored.row, index, err);
     if (status == MG_OK) status = find_home(u, &stored, parent, &head, err);
     if (status == MG_OK) status = read_id(u, &stored, err);
+    if (status == MG_OK) status = keep_unknown(u, &stored, head, err);
     if (status == MG_OK) status = write_row(u, &stored, last, err);
     if (status == MG_OK) {
         remember_place(u, &stored, head);

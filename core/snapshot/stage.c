@@ -83,9 +83,6 @@ static mg_status check_scopes(struct mg_store *store, const struct mg_manifest *
     bool same = manifest->scope_count == store->id.scope_count;
     for (int i = 0; same && i < manifest->scope_count; i++) same = strcmp(ours[i], manifest->scopes[i]) == 0;
     if (!same) return mg_fail(err, MG_BAD_BYTES, "a snapshot is of other scopes than this node's");
-    if (manifest->schema_version > store->schema->version)
-        return mg_fail(err, MG_BAD_BYTES, "a snapshot has a newer schema than this version knows (%d, here %d); install the hub's version",
-                       manifest->schema_version, store->schema->version);
     return MG_OK;
 }
 
@@ -302,14 +299,16 @@ static mg_status clear_rows(struct mg_store *store, struct mg_conn *conn, struct
         status = mg_exec(conn, sql, err);
         sqlite3_free(sql);
     }
-    if (status == MG_OK) status = mg_exec(conn, "DELETE FROM mg_sibling; DELETE FROM mg_delete; DELETE FROM mg_held; DELETE FROM mg_repair", err);
+    if (status == MG_OK) status = mg_exec(conn, "DELETE FROM mg_sibling; DELETE FROM mg_delete; DELETE FROM mg_held; DELETE FROM mg_repair;"
+                                                 " DELETE FROM mg_unknown", err);
     for (uint32_t s = 1; s < conn->scope_count; s++) {
         conn->scopes[s].digest = 0;
         conn->scopes[s].rows = 0;
+        if (conn->scopes[s].later_count > 0) memset(conn->scopes[s].later, 0, (size_t)conn->scopes[s].later_count * sizeof *conn->scopes[s].later);
         conn->scopes[s].dirty = true;
     }
     memset(conn->no_dead, 0, sizeof conn->no_dead);
-    conn->no_held = false;
+    conn->no_held = conn->no_unknown = false;
     mg_homes_forget(conn);
     return status;
 }
@@ -427,7 +426,7 @@ static mg_status compare(struct mg_store *store, struct mg_conn *conn, const str
     struct mg_scope_digest *ours = calloc(3 * MG_SCOPES_MAX, sizeof *ours);
     mg_assert(ours != NULL);
     const char *differs = NULL;
-    int count = mg_digests_of(conn, store->id.scopes, store->id.scope_count, false, ours);
+    int count = mg_digests_of(conn, store->id.scopes, store->id.scope_count, false, MG_SCHEMA_BASE, ours);
     for (int i = 0; i < count && differs == NULL; i++) {
         static const uint8_t nothing[MG_DIGEST_LEN];
         const uint8_t *theirs = nothing;

@@ -481,7 +481,8 @@ static mg_status is_orphan_of_readers(struct scribe *s, const struct mg_row *row
 static mg_status check_row(struct scribe *s, struct mg_stored_row *stored, struct mg_error *err)
 {
     char id[MG_ID_TEXT_LEN + 1];
-    if (stored->hash != 0 && stored->hash == mg_row_hash(s->conn, &stored->row)) return MG_OK;
+    struct mg_counted counted = mg_row_count(s->conn, &stored->row);
+    if (stored->counted.hash != 0 && mg_counted_equal(&stored->counted, &counted)) return MG_OK;
     mg_id_format(stored->row.id, id);
     return mg_fail(err, MG_STORAGE, "%s %s is not what its commits say: it was changed without maillage; `maillage log verify` says more",
                    stored->row.table->name, id);
@@ -606,7 +607,7 @@ static mg_status list_histories(struct scribe *s, struct mg_error *err)
 static void place_scopes(struct scribe *s)
 {
     struct mg_manifest *manifest = s->manifest;
-    manifest->digest_count = mg_digests_of(s->conn, manifest->scopes, manifest->scope_count, false, manifest->digests);
+    manifest->digest_count = mg_digests_of(s->conn, manifest->scopes, manifest->scope_count, false, MG_SCHEMA_BASE, manifest->digests);
     for (uint32_t k = 0; k < s->conn->scope_count; k++) {
         s->scope_places[k] = -1;
         for (int i = 0; i < manifest->digest_count && k > 0; i++)
