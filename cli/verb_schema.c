@@ -1,5 +1,6 @@
 /*
- * verb_schema.c - `maillage schema`: the tables as the engine knows them. Needs no node.
+ * verb_schema.c - `maillage schema`: the tables as the engine knows them. Without a node, those that a new
+ * hub has; with one, those of the node with all its migrations.
  */
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,7 @@ static json_t *column_json(const struct mg_column *column)
         mg_json_put(out, "min", mg_json_int(column->min));
         mg_json_put(out, "max", mg_json_int(column->max));
     }
+    if (column->since > 0) mg_json_put(out, "migration", mg_json_int(column->since));
     if (column->values == NULL) return out;
     json_t *values = mg_need(json_array());
     for (const char *const *value = column->values; *value != NULL; value++)
@@ -61,7 +63,7 @@ static void print_json(const struct mg_schema *schema, int only)
 static void print_column(const struct mg_column *column)
 {
     bool has_more = column->key || column->required || column->target != NULL ||
-                    column->values != NULL;
+                    column->values != NULL || column->since > 0;
     printf("  %-18s %-6s %-*s", column->name, mg_type_name(column->type), has_more ? 9 : 0,
            mg_policy_name(column->policy));
     if (column->key) printf(" key");
@@ -71,6 +73,7 @@ static void print_column(const struct mg_column *column)
                column->target_column == NULL ? "" : column->target_column);
     for (const char *const *value = column->values; value != NULL && *value != NULL; value++)
         printf("%s%s", value == column->values ? " " : "|", *value);
+    if (column->since > 0) printf(" (migration %d)", column->since);
     (void)putchar('\n');
 }
 
@@ -98,6 +101,11 @@ mg_status mg_verb_schema(struct mg_cli *cli, const struct mg_args *args, struct 
 {
     const struct mg_schema *schema = mg_plie_schema();
     int only = -1;
+    if (cli->dir != NULL && mg_store_exists(cli->dir)) {
+        mg_status status = mg_cli_open(cli, err);
+        if (status != MG_OK) return status;
+        schema = mg_store_schema(cli->store);
+    }
     if (args->count > 0) {
         mg_status status = mg_find_table(schema, args->words[0], &only, err);
         if (status != MG_OK) return status;

@@ -101,6 +101,8 @@ static void print_json(const struct mg_identity *self, const struct mg_standing 
     mg_json_put(out, "synchronised", json_boolean(is_synchronised(self, standing)));
     mg_json_put(out, "last_failure",
                 mg_json_text(standing->last_failure[0] == '\0' ? NULL : standing->last_failure));
+    mg_json_put(out, "schema", mg_json_int(standing->schema));
+    mg_json_put(out, "migration_waits", mg_json_text(standing->migration_waits[0] == '\0' ? NULL : standing->migration_waits));
     mg_json_put(out, "clock_skew_ms", mg_json_int(standing->skew_ms));
     mg_json_put(out, "last_run", last_run_json(nights));
     mg_json_put(out, "next_run", mg_json_time(nights->next_s * 1000));
@@ -177,6 +179,11 @@ static void print_people(const struct mg_identity *self, const struct mg_standin
     print_count(standing->held_back, "row written by another program cannot be sent as it is",
                 "rows written by another program cannot be sent as they are");
     if (standing->held_back > 0) printf("  %s\n", standing->held_back_why);
+    if (standing->migration_waits[0] != '\0') {
+        printf("a change of the tables waits: ");
+        mg_print_text(stdout, standing->migration_waits);
+        (void)putchar('\n');
+    }
     int64_t skew_s = standing->skew_ms / 1000;
     if (skew_s > 60 || skew_s < -60)
         printf("this machine's clock is %lld seconds %s the hub's\n",

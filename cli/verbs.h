@@ -152,6 +152,10 @@
       "Only what the hub's two newest verified backups hold, and what was received longer ago than\n" \
       "TIME (400d; a number and m, h, d or w). `log` and `log verify` read both files, and so does\n" \
       "a session that needs it. `maillage backup` holds both.")                                    \
+    X("hub migrate", mg_verb_hub_migrate, MG_GROUP_HUB, 1, 1, "FILE.yaml [--check]",              \
+      "add columns to the tables, or let more values into them, here and at every node",          \
+      "core/migration.h tells how FILE.yaml is written. --check says what is wrong with it, with\n" \
+      "file and line, and changes nothing. Nothing is ever dropped, renamed or narrowed.")        \
     X("backup", mg_verb_backup, MG_GROUP_MORE, 0, 1, "(FILE [--replace] | --into DIR [--keep N])", \
       "keep everything in one file, read back and verified",                                      \
       "It is made while others work, and restores alone: its key is in it, so keep it as you\n"   \
