@@ -608,9 +608,10 @@ static void evolve_table(sqlite3_str *sql, const struct mg_schema *before, const
 mg_status mg_ddl_evolve(sqlite3 *db, const struct mg_schema *before, const struct mg_schema *after, struct mg_error *err)
 {
     int ignored = 0;
-    mg_assert(!sqlite3_get_autocommit(db) && before->table_count == after->table_count);
+    mg_assert(!sqlite3_get_autocommit(db) && before->table_count <= after->table_count && after->table_count <= MG_TABLES_MAX);
     sqlite3_str *sql = sqlite3_str_new(db);
-    for (int t = 0; t < after->table_count; t++) evolve_table(sql, before, after, t);
+    for (int t = 0; t < before->table_count; t++) evolve_table(sql, before, after, t);
+    for (int t = before->table_count; t < after->table_count; t++) table_script(sql, after, t);
     char *script = sqlite3_str_finish(sql);
     if (script == NULL) return mg_fail(err, MG_STORAGE, "the tables could not be changed: out of memory");
     /* ADD COLUMN puts every row to every CHECK of the table, and a row may hold words of a migration still to come. */

@@ -239,6 +239,7 @@ mg_status mg_seen_now(struct mg_store *store, struct mg_conn *conn, struct mg_ma
 /* What a row counts for in its scope. */
 struct mg_counted {
     uint64_t hash;   /* 0: not counted */
+    int since;       /* the table's */
     int later_count; /* migrations of which columns are written */
     struct mg_later {
         int since;
@@ -357,7 +358,7 @@ bool mg_op_is_known(const struct mg_schema *schema, const struct mg_op *op);
 
 enum { MG_CELL_DELETED = -1 };
 /* One write of COMMIT that no table here can hold: CELL is a column, MG_PRESENCE, or MG_CELL_DELETED. DOSSIER: may be NULL. */
-mg_status mg_unknown_keep(struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN], int cell, int64_t commit,
+mg_status mg_unknown_keep(struct mg_store *store, struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN], int cell, int64_t commit,
                           const uint8_t *dossier, const struct mg_value *value, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_unknown_any(struct mg_conn *conn, bool *any, struct mg_error *err) MG_MUST_CHECK; /* cheap after the first time */
 /* Keeps of OP what the schema lacks, and takes that out of OP; *ALL: nothing is left. */
@@ -367,6 +368,9 @@ mg_status mg_unknown_take(struct mg_store *store, struct mg_conn *conn, const st
 mg_status mg_unknown_writers(struct mg_conn *conn, struct mg_stored_row *stored, struct mg_error *err) MG_MUST_CHECK;
 /* What the schema has by now becomes rows. */
 mg_status mg_unknown_replay(struct mg_store *store, struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+/* A row that would be visible, of a table that the schema lacks, hangs from the participant: so it is held. */
+mg_status mg_unknown_holds(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], bool *holds,
+                           struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_unknown_evict(struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], struct mg_error *err) MG_MUST_CHECK;
 
 /* One group of a body: a dossier's operations, or those outside any dossier. */
@@ -650,6 +654,8 @@ mg_status mg_store_open_files(const char *dir, const char *db_path, const char *
 void mg_store_remove_unborn(const char *dir);
 /* Something is noted that no commit holds yet. */
 mg_status mg_has_notes(struct mg_conn *conn, bool *notes, struct mg_error *err) MG_MUST_CHECK;
+/* The greatest number of a note; 0: there is none. */
+mg_status mg_note_last(struct mg_conn *conn, int64_t *last, struct mg_error *err) MG_MUST_CHECK;
 
 /* A restored database under this name is whole and verified: it will be the store whatever happens. */
 #define MG_RESTORED_DB  "maillage.db.restored"

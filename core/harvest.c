@@ -494,7 +494,7 @@ static mg_status hold_back(struct harvest *h, const struct note *note, struct mg
     return mg_run(h->conn, stmt, err);
 }
 
-static mg_status last_note(struct mg_conn *conn, int64_t *last, struct mg_error *err)
+mg_status mg_note_last(struct mg_conn *conn, int64_t *last, struct mg_error *err)
 {
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NOTE_LAST);
     mg_status status;
@@ -510,7 +510,7 @@ mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, 
     struct note *notes = NULL;
     size_t count = 0;
     *held_back = 0;
-    mg_status status = last_note(conn, &last, err);
+    mg_status status = mg_note_last(conn, &last, err);
     if (status != MG_OK || last == 0) return status;
     status = read_notes(conn, last, &notes, &count, err);
     if (status == MG_OK) status = mg_run(conn, mg_sql(conn, MG_SQL_NOTES_DROP), err); /* all at once: SQLite drops the pages */

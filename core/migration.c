@@ -129,10 +129,15 @@ static mg_status find_old_column(struct reading *r, const struct mg_yaml *node, 
                   near != NULL ? near : "", near != NULL ? "?" : "");
 }
 
-/* The table's columns as they can be changed: a copy, once, with room for MORE. */
+static struct mg_table *own_tables(struct reading *r)
+{
+    return (struct mg_table *)(uintptr_t)r->after->schema.tables;
+}
+
+/* The table's columns as they can be changed: a copy, with room for MORE. */
 static struct mg_column *own_columns(struct reading *r, int t, int more)
 {
-    struct mg_table *table = (struct mg_table *)(uintptr_t)&r->after->schema.tables[t];
+    struct mg_table *table = &own_tables(r)[t];
     struct mg_column *columns = room(r->after, (size_t)(table->column_count + more) * sizeof *columns);
     memcpy(columns, table->columns, (size_t)table->column_count * sizeof *columns);
     table->columns = columns;
@@ -176,7 +181,7 @@ static mg_status add_words(struct reading *r, const struct mg_yaml *map, const c
     return MG_OK;
 }
 
-/* --- the three changes --- */
+/* --- the changes --- */
 
 static bool is_name(const char *text)
 {
@@ -185,6 +190,43 @@ static bool is_name(const char *text)
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         if (strcmp(text, taken[i]) == 0) return false;
     return text[0] >= 'a' && text[0] <= 'z' && text[len] == '\0' && len <= NAME_LEN_MAX;
+}
+
+/* The ids of its rows are drawn, so it needs no key; what hangs from a participant moves and goes with the dossier. */
+static const struct mg_column of_participant[] = {
+    {.name = "participant", .type = MG_TYPE_REF, .policy = MG_POLICY_IMMUTABLE, .required = true, .target = "participant"}};
+static const struct mg_column of_plie[] = {{.name = "plie", .type = MG_TYPE_TEXT, .policy = MG_POLICY_IMMUTABLE, .min = 1, .max = 64}};
+
+static mg_status check_table_name(struct reading *r, const struct mg_yaml *node)
+{
+    const struct mg_schema *schema = &r->after->schema;
+    if (node->kind != MG_YAML_SCALAR || !is_name(node->text) || strncmp(node->text, "mg_", 3) == 0 || strncmp(node->text, "sqlite_", 7) == 0)
+        return REFUSE(r, node, "a table's name is up to %d of a to z, 0 to 9 and _, and does not begin with mg_ or sqlite_", NAME_LEN_MAX);
+    if (mg_schema_table(schema, node->text) >= 0) return REFUSE(r, node, "there is a table %s already", node->text);
+    if (schema->table_count == MG_TABLES_MAX) return REFUSE(r, node, "there are %d tables: there can be no more", MG_TABLES_MAX);
+    return MG_OK;
+}
+
+static mg_status add_table(struct reading *r, const struct mg_yaml *map)
+{
+    static const char *const keys[] = {"table", "of", NULL};
+    const struct mg_yaml *node = mg_yaml_get(map, "table"), *of = mg_yaml_get(map, "of");
+    mg_status status = only_keys(r, map, keys);
+    if (status == MG_OK) status = check_table_name(r, node);
+    if (status != MG_OK) return status;
+    struct mg_table table = {.name = keep_text(r->after, node->text), .column_count = 1, .since = r->before->version};
+    if (of != NULL && of->kind == MG_YAML_SCALAR && strcmp(of->text, "participant") == 0) {
+        table.scope = MG_SCOPE_ANTENNA;
+        table.parent = of_participant->name;
+        table.columns = of_participant;
+    } else if (of != NULL && of->kind == MG_YAML_SCALAR && strcmp(of->text, "plie") == 0) {
+        table.scope = MG_SCOPE_PLIE;
+        table.columns = of_plie;
+    } else {
+        return REFUSE(r, of != NULL ? of : map, "write \"of: participant\" for rows of one dossier, or \"of: plie\" for rows that its antennas share");
+    }
+    own_tables(r)[r->after->schema.table_count++] = table;
+    return MG_OK;
 }
 
 static mg_status read_type(struct reading *r, const struct mg_yaml *map, enum mg_type *type)
@@ -316,10 +358,11 @@ static mg_status lengthen_column(struct reading *r, const struct mg_yaml *map)
 
 static mg_status read_change(struct reading *r, const struct mg_yaml *change)
 {
+    if (mg_yaml_get(change, "table") != NULL) return add_table(r, change);
     if (mg_yaml_get(change, "add") != NULL) return add_column(r, change);
     if (mg_yaml_get(change, "widen") != NULL) return widen_column(r, change);
     if (mg_yaml_get(change, "lengthen") != NULL) return lengthen_column(r, change);
-    return REFUSE(r, change, "a change begins with add, widen or lengthen; nothing can be dropped, renamed or narrowed, because nodes"
+    return REFUSE(r, change, "a change begins with table, add, widen or lengthen; nothing can be dropped, renamed or narrowed, because nodes"
                              " take a migration on different days and old ones go on writing");
 }
 
@@ -361,7 +404,7 @@ mg_status mg_migration_read(const struct mg_schema *before, struct mg_bytes text
     struct mg_evolved *evolved = calloc(1, sizeof *evolved);
     mg_assert(evolved != NULL);
     evolved->schema = *before;
-    struct mg_table *tables = room(evolved, (size_t)before->table_count * sizeof *tables);
+    struct mg_table *tables = room(evolved, MG_TABLES_MAX * sizeof *tables);
     memcpy(tables, before->tables, (size_t)before->table_count * sizeof *tables);
     evolved->schema.tables = tables;
     evolved->schema.version++;

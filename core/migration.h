@@ -5,6 +5,11 @@
  *   needs: 1                          the least format that understands it (MG_MIGRATION_FORMAT); 1 when left out
  *   title: the driving licence        for people
  *   changes:
+ *     - table: housing                a new table, whose columns are added below
+ *       of: participant               rows of one dossier; or plie: rows that the antennas of a PLIE share
+ *     - add: housing.rent
+ *       type: cents
+ *       max: 500000
  *     - add: participant.driving_licence
  *       type: enum                    text, date, month, int, cents, hours, bool or enum
  *       values: [none, b, other]
@@ -13,6 +18,9 @@
  *       values: [apprenticeship]
  *     - lengthen: employer.name
  *       max: 512
+ *
+ * A new table has no key, and the ids of its rows are drawn. What the hub alone writes gets no new table: nothing would
+ * refer to it.
  *
  * Nothing is dropped, renamed or narrowed: nodes take migrations on different days, and what an old node still writes
  * must stay right for ever. A new column is never required, since rows are there without it; it is no key, since the id

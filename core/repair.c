@@ -9,6 +9,8 @@
  * Held is a function of the state: the least set of deleted rows such that every row
  * that a visible row refers to is in it, where this replica has it. Rows that may have
  * changed that are noted in mg_repair and looked at before the transaction ends.
+ *
+ * On people's connection the triggers note what is written here as well; that is nobody's edit, and is taken off again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +66,7 @@ static mg_status is_referred_to(struct mg_store *store, struct mg_conn *conn, co
             if (status != MG_OK || *referred) return status;
         }
     }
-    return MG_OK;
+    return stored->row.table_index == store->schema->head ? mg_unknown_holds(store, conn, stored->row.id, referred, err) : MG_OK;
 }
 
 /* What a visible row refers to may be a deleted row that must be held now. */
@@ -155,6 +157,8 @@ mg_status mg_repair(struct mg_store *store, struct mg_conn *conn, struct mg_erro
     bool none, any = true, changed = true;
     mg_status status = mg_nothing_to_repair(store, conn, &none, err);
     if (status == MG_OK && none) return mg_exec(conn, "DELETE FROM mg_repair", err);
+    int64_t last_note = 0;
+    if (status == MG_OK) status = mg_note_last(conn, &last_note, err);
     while (status == MG_OK && changed) {
         changed = false;
         /* Whatever was held may have lost its last reference: the set is small, look at all of it. */
@@ -167,5 +171,8 @@ mg_status mg_repair(struct mg_store *store, struct mg_conn *conn, struct mg_erro
             status = look_at(store, conn, table, id, &changed, err);
         }
     }
-    return status;
+    if (status != MG_OK) return status;
+    sqlite3_stmt *drop = mg_sql(conn, MG_SQL_NOTES_AFTER);
+    if (drop != NULL) sqlite3_bind_int64(drop, 1, last_note);
+    return mg_run(conn, drop, err);
 }

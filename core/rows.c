@@ -219,6 +219,7 @@ static mg_status decode_record(struct mg_store *store, struct mg_conn *conn, str
     size_t pos = 8;
     uint64_t head, scope;
     if (len < 9) return damaged(err);
+    stored->counted.since = row->table->since;
     for (int i = 0; i < 8; i++) stored->counted.hash = stored->counted.hash << 8 | data[i];
     if (!get_varint(data, len, &pos, &head)) return damaged(err);
     mg_status status = decode_cells(conn, row, data, len, &pos, head >> 4, head & FLAG_FULL, err);
@@ -379,6 +380,7 @@ struct mg_counted mg_row_count(struct mg_conn *conn, struct mg_row *row)
 {
     struct mg_counted counted;
     counted.hash = hash_row(conn, row);
+    counted.since = row->table->since;
     counted.later_count = hash_later(conn, row, counted.later);
     return counted;
 }
@@ -395,7 +397,8 @@ bool mg_counted_equal(const struct mg_counted *a, const struct mg_counted *b)
 static void count_in(struct mg_conn *conn, uint32_t scope, const struct mg_counted *row, int64_t rows)
 {
     if (scope == 0) return;
-    conn->scopes[scope].digest += rows >= 0 ? row->hash : -row->hash;
+    uint64_t *sum = row->since == 0 ? &conn->scopes[scope].digest : mg_scope_later(conn, scope, row->since);
+    *sum += rows >= 0 ? row->hash : -row->hash;
     for (int i = 0; i < row->later_count; i++)
         *mg_scope_later(conn, scope, row->later[i].since) += rows >= 0 ? row->later[i].hash : -row->later[i].hash;
     conn->scopes[scope].rows += rows;

@@ -68,6 +68,7 @@ struct mg_table {
     bool has_key;
     const struct mg_column *columns; /* without `id` */
     int column_count;
+    int since; /* the migration that added it; 0: the base */
 };
 
 struct mg_schema {

@@ -24,6 +24,7 @@ const char mg_engine_tables[] =
     /* Writes to tables and columns that the schema here lacks; cell -1: a deletion. */
     "CREATE TABLE mg_unknown(t INTEGER NOT NULL, id BLOB NOT NULL, cell INTEGER NOT NULL, ord INTEGER NOT NULL,"
     " dossier BLOB, value ANY, PRIMARY KEY(t, id, cell, ord)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX mg_unknown_dossier ON mg_unknown(dossier);"
     /* The log. hash NULL: known only as the author of values (a row came without its commits, or this node let
      * go of them).
      * body NULL under a hash: it is in the hub's archive. flags: 1 refused by the hub, 2 in quarantine here. */

@@ -402,7 +402,7 @@ static void sum_row(struct sums *sums, uint32_t scope, const struct mg_counted *
 {
     if (scope >= sums->scopes) return;
     uint64_t *at = sums->of + (size_t)scope * (size_t)sums->versions;
-    at[0] += counted->hash;
+    if (counted->since < sums->versions) at[counted->since] += counted->hash;
     for (int i = 0; i < counted->later_count; i++)
         if (counted->later[i].since < sums->versions) at[counted->later[i].since] += counted->later[i].hash;
 }

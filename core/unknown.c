@@ -6,16 +6,17 @@
  * of. A merge does not depend on the order of arrival, so the day the schema has the column they are merged as if they
  * came that day, and the row is what it is on a replica that always knew. [P 4.10]
  *
- * What an unknown write does meanwhile: it keeps its row alive beside a deletion that has not seen it, as it does on
- * every other replica. Nothing else of it shows, and nothing of it is counted.
+ * What an unknown write does meanwhile: it keeps its row alive beside a deletion that has not seen it, and a row of an
+ * unknown table holds its participant, as on every other replica. Nothing else of it shows, and nothing of it is counted.
  */
 #include "core/engine.h"
 #include "core/value.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-mg_status mg_unknown_keep(struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN], int cell, int64_t commit,
-                          const uint8_t *dossier, const struct mg_value *value, struct mg_error *err)
+mg_status mg_unknown_keep(struct mg_store *store, struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN], int cell,
+                          int64_t commit, const uint8_t *dossier, const struct mg_value *value, struct mg_error *err)
 {
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_UNKNOWN_ADD);
     mg_assert(table >= 0 && table < MG_TABLES_MAX && cell >= MG_CELL_DELETED && cell < MG_CELLS);
@@ -27,7 +28,9 @@ mg_status mg_unknown_keep(struct mg_conn *conn, int table, const uint8_t id[MG_I
     if (dossier != NULL) sqlite3_bind_blob(stmt, 5, dossier, MG_ID_LEN, SQLITE_STATIC);
     else sqlite3_bind_null(stmt, 5);
     mg_bind_value(stmt, 6, value);
-    return mg_run(conn, stmt, err);
+    mg_status status = mg_run(conn, stmt, err);
+    if (status != MG_OK || dossier == NULL || table < store->schema->table_count) return status;
+    return mg_repair_later(conn, store->schema->head, dossier, err); /* mg_unknown_holds may say something else now */
 }
 
 mg_status mg_unknown_take(struct mg_store *store, struct mg_conn *conn, const struct mg_stub *stub, struct mg_op *op,
@@ -38,12 +41,12 @@ mg_status mg_unknown_take(struct mg_store *store, struct mg_conn *conn, const st
     *all = op->table >= store->schema->table_count;
     int known = *all ? 0 : store->schema->tables[op->table].column_count;
     if (*all && (op->kind == MG_OP_INSERT || op->kind == MG_OP_KEEP))
-        status = mg_unknown_keep(conn, op->table, op->id, MG_PRESENCE, stub->ord, dossier, &none, err);
+        status = mg_unknown_keep(store, conn, op->table, op->id, MG_PRESENCE, stub->ord, dossier, &none, err);
     if (*all && op->kind == MG_OP_DELETE)
-        status = mg_unknown_keep(conn, op->table, op->id, MG_CELL_DELETED, stub->ord, dossier, &none, err);
+        status = mg_unknown_keep(store, conn, op->table, op->id, MG_CELL_DELETED, stub->ord, dossier, &none, err);
     for (int i = known; status == MG_OK && i < MG_COLUMNS_MAX; i++) {
         if ((op->mask >> i & 1) == 0) continue;
-        status = mg_unknown_keep(conn, op->table, op->id, i, stub->ord, dossier, &op->values[i], err);
+        status = mg_unknown_keep(store, conn, op->table, op->id, i, stub->ord, dossier, &op->values[i], err);
         op->mask &= ~(UINT32_C(1) << i);
     }
     return status;
@@ -87,6 +90,81 @@ mg_status mg_unknown_writers(struct mg_conn *conn, struct mg_stored_row *stored,
     if (stmt != NULL) sqlite3_reset(stmt);
     row->others = list;
     row->other_count = count;
+    return status;
+}
+
+/* --- what hangs from a participant --- */
+
+/* One row's writes that are kept. */
+struct kept_row {
+    int table;
+    uint8_t id[MG_ID_LEN];
+    bool inserted, hangs; /* its presence, and its first column, which is the participant, are written */
+    struct mg_row row;    /* others: the writes; deletes */
+    const struct mg_stub **writes;
+    int count, room;
+};
+
+/* As mg_row_visible would say with the schema at hand. */
+static bool would_be_visible(struct kept_row *at, const struct mg_lineage *lineage)
+{
+    at->row.others = at->writes;
+    at->row.other_count = at->count;
+    return at->inserted && at->hangs && mg_row_alive(&at->row, lineage);
+}
+
+static void begin_kept_row(struct kept_row *at, int table, const void *id)
+{
+    mg_row_free(&at->row);
+    memset(&at->row, 0, sizeof at->row);
+    at->table = table;
+    memcpy(at->id, id, MG_ID_LEN);
+    at->inserted = at->hangs = false;
+    at->count = 0;
+}
+
+static void add_kept(struct kept_row *at, int cell, const struct mg_stub *by)
+{
+    if (cell == MG_CELL_DELETED) {
+        mg_row_add_delete(&at->row, by);
+        return;
+    }
+    at->inserted |= cell == MG_PRESENCE;
+    at->hangs |= cell == 0;
+    if (at->count == at->room) {
+        at->room = at->room > 0 ? at->room * 2 : 8;
+        at->writes = realloc(at->writes, (size_t)at->room * sizeof *at->writes);
+        mg_assert(at->writes != NULL);
+    }
+    at->writes[at->count++] = by;
+}
+
+mg_status mg_unknown_holds(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], bool *holds,
+                           struct mg_error *err)
+{
+    struct kept_row at = {.table = -1};
+    bool any;
+    mg_status status = mg_unknown_any(conn, &any, err);
+    *holds = false;
+    if (status != MG_OK || !any) return status;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_UNKNOWN_OF);
+    sqlite3_bind_blob(stmt, 1, dossier, MG_ID_LEN, SQLITE_STATIC);
+    while (!*holds && mg_step(conn, stmt, &status, err) > 0) {
+        struct mg_stub *by;
+        int table = sqlite3_column_int(stmt, 0);
+        if (table < store->schema->table_count) continue;
+        if (table != at.table || memcmp(at.id, sqlite3_column_blob(stmt, 1), MG_ID_LEN) != 0) {
+            *holds = would_be_visible(&at, &conn->lineage);
+            begin_kept_row(&at, table, sqlite3_column_blob(stmt, 1));
+        }
+        status = mg_stub_get(conn, sqlite3_column_int64(stmt, 3), &by, err);
+        if (status != MG_OK) break;
+        add_kept(&at, sqlite3_column_int(stmt, 2), by);
+    }
+    sqlite3_reset(stmt);
+    *holds = status == MG_OK && (*holds || would_be_visible(&at, &conn->lineage));
+    mg_row_free(&at.row);
+    free(at.writes);
     return status;
 }
 

@@ -255,12 +255,20 @@ static mg_status read_chains(struct mg_unpacking *u, struct mg_mp_reader *in, st
 
 /* --- rows --- */
 
-/* A column that the schema here lacks is kept for later (keep_unknown); a table is not: nothing adds one yet. */
-static mg_status check_known(struct mg_unpacking *u, uint64_t table, uint32_t columns, struct mg_error *err)
+/* What the schema here lacks is read all the same and kept for later (keep_unknown). Of a table that it lacks this much is
+ * known: what a row of it refers to is its participant. */
+static const struct mg_table later_table = {.name = "", .scope = MG_SCOPE_ANTENNA};
+
+static bool is_later_table(const struct mg_row *row) { return row->table == &later_table; }
+
+static void begin_row(struct mg_unpacking *u, struct mg_row *row)
 {
-    const struct mg_schema *schema = u->store->schema;
-    if (table < (uint64_t)schema->table_count && columns <= MG_COLUMNS_MAX) return MG_OK;
-    return mg_fail(err, MG_BAD_BYTES, "a snapshot holds a table that this version does not know; install the hub's version");
+    static const uint8_t no_id[MG_ID_LEN];
+    bool known = u->part.table < u->store->schema->table_count;
+    mg_row_init(row, u->store->schema, known ? u->part.table : 0, no_id);
+    if (known) return;
+    row->table_index = u->part.table;
+    row->table = &later_table;
 }
 
 static void read_siblings(struct part *part, struct mg_mp_reader *in)
@@ -302,8 +310,7 @@ static mg_status read_part(struct mg_unpacking *u, struct mg_mp_reader *in, stru
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) mg_ints_read(in, MG_INTS_STEPS, all[i]);
     part->columns = mg_mp_get_array(in, UINT32_MAX);
     if (in->error != NULL) return damaged(err, in->error);
-    mg_status status = check_known(u, table, part->columns, err);
-    if (status != MG_OK) return status;
+    if (table >= MG_TABLES_MAX || part->columns > MG_COLUMNS_MAX) return damaged(err, "a table or column that no schema can have");
     part->table = (int)table;
     for (uint32_t c = 0; c < part->columns; c++) mg_strip_read(in, &part->values[c]);
     read_siblings(part, in);
@@ -317,16 +324,16 @@ static mg_status read_part(struct mg_unpacking *u, struct mg_mp_reader *in, stru
 /* What a cell refers to, and what it is. */
 static mg_status read_cell(struct mg_unpacking *u, struct mg_row *row, uint32_t c, uint64_t *parent, struct mg_error *err)
 {
-    bool known = c < (uint32_t)row->table->column_count;
-    const struct mg_column *column = &row->table->columns[known ? c : 0];
+    const struct mg_column *column = c < (uint32_t)row->table->column_count ? &row->table->columns[c] : NULL;
+    bool is_later = is_later_table(row);
     enum mg_cell_kind kind;
     struct mg_date date;
     struct mg_value value = mg_strip_get(&u->part.values[c], &kind);
     if (u->part.values[c].bad || value.len > MG_VALUE_MAX) return damaged(err, "a column");
     if (kind == MG_CELL_ROW) {
-        int target = known ? mg_column_target(u->store->schema, column) : -1;
+        int target = column != NULL ? mg_column_target(u->store->schema, column) : is_later ? u->store->schema->head : -1;
         if (target < 0 || value.integer < 0 || value.integer >= u->places[target].count) return damaged(err, "a row refers to one that it lacks");
-        if (row->table->parent != NULL && strcmp(row->table->parent, column->name) == 0) *parent = (uint64_t)value.integer + 1;
+        if (is_later || (row->table->parent != NULL && strcmp(row->table->parent, column->name) == 0)) *parent = (uint64_t)value.integer + 1;
         value = (struct mg_value){.kind = MG_BLOB, .data = u->places[target].ids[value.integer], .len = MG_ID_LEN};
     } else if (kind == MG_CELL_DATE) {
         if (!mg_date_of_day(value.integer, &date)) return damaged(err, "a date");
@@ -480,7 +487,8 @@ static mg_status find_home(struct mg_unpacking *u, struct mg_stored_row *stored,
         stored->scope = number > 0 ? u->scopes[number - 1] : 0;
         *head = u->places[schema->head].count + 1;
     } else if (parent > 0) {
-        const struct places *places = &u->places[mg_column_target(schema, &table->columns[mg_table_column(table, table->parent)])];
+        int up = is_later_table(&stored->row) ? schema->head : mg_column_target(schema, &table->columns[mg_table_column(table, table->parent)]);
+        const struct places *places = &u->places[up];
         stored->scope = places->scopes[parent - 1];
         *head = places->heads[parent - 1];
     }
@@ -531,6 +539,18 @@ static mg_status write_row(struct mg_unpacking *u, struct mg_stored_row *stored,
     return status;
 }
 
+/* Of a table that the schema lacks, what is no cell. */
+static mg_status keep_row(struct mg_unpacking *u, struct mg_row *row, const uint8_t *dossier, struct mg_error *err)
+{
+    static const struct mg_value none = {.kind = MG_NULL};
+    mg_status status = MG_OK;
+    if (row->by[MG_PRESENCE] != NULL)
+        status = mg_unknown_keep(u->store, u->conn, row->table_index, row->id, MG_PRESENCE, row->by[MG_PRESENCE]->ord, dossier, &none, err);
+    for (int i = 0; status == MG_OK && i < row->delete_count; i++)
+        status = mg_unknown_keep(u->store, u->conn, row->table_index, row->id, MG_CELL_DELETED, row->deletes[i]->ord, dossier, &none, err);
+    return status;
+}
+
 /* [P 4.10] The cells of a migration that has not been applied here: it may come with this very snapshot. They were read into
  * the row, which has room for them, and leave it again. HEAD: of its dossier, place + 1; 0: none. */
 static mg_status keep_unknown(struct mg_unpacking *u, struct mg_stored_row *stored, uint32_t head, struct mg_error *err)
@@ -539,24 +559,24 @@ static mg_status keep_unknown(struct mg_unpacking *u, struct mg_stored_row *stor
     int known = row->table->column_count, table = row->table_index, siblings = 0;
     const uint8_t *dossier = table == u->store->schema->head ? row->id : head > 0 ? u->places[u->store->schema->head].ids[head - 1] : NULL;
     mg_status status = MG_OK;
-    if (u->part.columns <= (uint32_t)known) return MG_OK;
+    if (!is_later_table(row) && u->part.columns <= (uint32_t)known) return MG_OK;
+    if (is_later_table(row)) status = keep_row(u, row, dossier, err);
     for (int c = known; status == MG_OK && c < MG_COLUMNS_MAX; c++) {
-        if (row->by[c] != NULL) status = mg_unknown_keep(u->conn, table, row->id, c, row->by[c]->ord, dossier, &row->values[c], err);
+        if (row->by[c] != NULL) status = mg_unknown_keep(u->store, u->conn, table, row->id, c, row->by[c]->ord, dossier, &row->values[c], err);
         row->by[c] = NULL;
         row->values[c] = (struct mg_value){.kind = MG_NULL};
     }
     for (int i = 0; status == MG_OK && i < row->sibling_count; i++) {
         struct mg_sibling *at = &row->siblings[i];
-        if (at->cell < known || at->cell == MG_PRESENCE) row->siblings[siblings++] = *at;
-        else status = mg_unknown_keep(u->conn, table, row->id, at->cell, at->by->ord, dossier, &at->value, err);
+        if (at->cell < known || (at->cell == MG_PRESENCE && !is_later_table(row))) row->siblings[siblings++] = *at;
+        else status = mg_unknown_keep(u->store, u->conn, table, row->id, at->cell, at->by->ord, dossier, &at->value, err);
     }
     row->sibling_count = siblings;
-    return status == MG_OK ? mg_unknown_writers(u->conn, stored, err) : status;
+    return status == MG_OK && !is_later_table(row) ? mg_unknown_writers(u->conn, stored, err) : status;
 }
 
 static mg_status read_row(struct mg_unpacking *u, uint32_t index, struct mg_error *err)
 {
-    static const uint8_t no_id[MG_ID_LEN];
     struct mg_stored_row stored;
     uint64_t parent = 0, last = 0;
     uint32_t head = 0;
@@ -564,7 +584,7 @@ static mg_status read_row(struct mg_unpacking *u, uint32_t index, struct mg_erro
     mg_status status = MG_OK;
     u->thin_count = 0;
     memset(&stored, 0, sizeof stored);
-    mg_row_init(&stored.row, u->store->schema, u->part.table, no_id);
+    begin_row(u, &stored.row);
     for (uint32_t c = 0; status == MG_OK && c < u->part.columns; c++) status = read_cell(u, &stored.row, c, &parent, err);
     if (status == MG_OK) status = read_versions(u, &stored.row, whole, &last, err);
     if (status == MG_OK) status = read_row_siblings(u, &stored.row, index, err);
@@ -572,7 +592,7 @@ static mg_status read_row(struct mg_unpacking *u, uint32_t index, struct mg_erro
     if (status == MG_OK) status = find_home(u, &stored, parent, &head, err);
     if (status == MG_OK) status = read_id(u, &stored, err);
     if (status == MG_OK) status = keep_unknown(u, &stored, head, err);
-    if (status == MG_OK) status = write_row(u, &stored, last, err);
+    if (status == MG_OK && !is_later_table(&stored.row)) status = write_row(u, &stored, last, err);
     if (status == MG_OK) {
         remember_place(u, &stored, head);
         remember_touch(u, head, last);
