@@ -132,7 +132,6 @@ struct mg_store {
     const struct mg_schema *schema_before; /* as the transaction found it */
     struct mg_evolved *evolved; /* every schema that was in force since the store was opened: pointers to them stay good */
     int format;          /* of migrations that this program understands */
-    int schema_told;     /* HELLO's, as END will compare; 0: none was said */
     struct mg_identity id;
     struct mg_conn user, remote;
     uint64_t hlc;             /* last stamp given */

@@ -1032,8 +1032,8 @@ static mg_status fill_end(struct mg_store *store, const struct mg_peer *peer, ui
     status = unsaved(store, position, &end->unsaved, err);
     if (status != MG_OK) return status;
     /* [P 5.8] What a node of an older version can see is compared, and no more. */
-    int version = peer->schema > 0 && peer->schema < store->schema->version ? peer->schema : store->schema->version;
-    end->digest_count = mg_digests_of(conn, peer->scopes, peer->scope_count, false, version, end->digests);
+    end->schema = peer->schema > 0 && peer->schema < store->schema->version ? peer->schema : store->schema->version;
+    end->digest_count = mg_digests_of(conn, peer->scopes, peer->scope_count, false, end->schema, end->digests);
     mg_end_hash(peer->node, end, hash);
     crypto_sign_detached(end->signature, NULL, hash, sizeof hash, store->id.sign_secret);
     return MG_OK;

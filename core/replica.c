@@ -66,7 +66,7 @@ mg_status mg_replica_hello(struct mg_store *store, struct mg_hello *hello, struc
     struct mg_mark cursor;
     uint8_t hash[MG_HASH_LEN];
     memset(hello, 0, sizeof *hello);
-    hello->schema_version = store->schema_told = store->schema->version;
+    hello->schema_version = store->schema->version;
     hello->incarnation = store->id.incarnation;
     mg_status status = take_staged(store, err);
     if (status == MG_OK) status = self_author(store, conn, &author, err);
@@ -578,6 +578,7 @@ void mg_end_hash(const uint8_t node[MG_ID_LEN], const struct mg_end *end, uint8_
     mg_hash_add_u64(&hasher, (uint64_t)end->hub_time);
     mg_hash_add_u64(&hasher, (uint64_t)end->day);
     mg_hash_add_u64(&hasher, end->unsaved);
+    mg_hash_add_u64(&hasher, (uint64_t)end->schema);
     for (int i = 0; i < end->digest_count; i++) {
         mg_hash_add(&hasher, end->digests[i].scope, strlen(end->digests[i].scope) + 1);
         mg_hash_add(&hasher, end->digests[i].digest, MG_DIGEST_LEN);
@@ -647,10 +648,10 @@ mg_status mg_replica_end(struct mg_store *store, const struct mg_end *end, struc
     outcome->cursor = end->cursor;
     if (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) outcome->waiting = (uint64_t)sqlite3_column_int64(stmt, 0);
     sqlite3_reset(stmt);
-    /* [P 5.8] END is as of what HELLO said, and a migration may have come since. */
-    int version = store->schema_told > 0 ? store->schema_told : store->schema->version;
-    outcome->digest_count = mg_digests_of(conn, store->id.scopes, store->id.scope_count, false, version, outcome->digests);
-    outcome->digests_agree = outcome->verdicts_agree = true;
+    /* [P 5.8] END is as of what HELLO said, and a migration may have come since; or one has gone again, with a restoration. */
+    outcome->digest_count = mg_digests_of(conn, store->id.scopes, store->id.scope_count, false, end->schema, outcome->digests);
+    outcome->verdicts_agree = true;
+    outcome->digests_agree = end->schema <= store->schema->version;
     compare_digests(end->digests, end->digest_count, outcome->digests, outcome->digest_count, outcome);
     compare_digests(outcome->digests, outcome->digest_count, end->digests, end->digest_count, outcome);
     if (status == MG_OK && outcome->waiting > 0) return MG_OK; /* made meanwhile: the fact is not established yet */

@@ -65,6 +65,7 @@ struct mg_end {
     struct mg_position cursor;
     int64_t hub_time;
     int64_t day; /* as of which the verdicts are, in days since 1970-01-01 */
+    int schema;       /* the version of the schema that the digests are as of */
     uint64_t unsaved; /* numbers after cursor.n - unsaved are not in the hub's verified backups yet */
     struct mg_scope_digest digests[MG_SCOPES_MAX * 3];
     int digest_count;

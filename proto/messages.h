@@ -24,7 +24,7 @@ enum { MG_FROM_NODE = 1, MG_FROM_HUB = 2, MG_FROM_EITHER = 3 };
     X(FORK, fork, 5, 3, MG_FROM_HUB, 16)                                                           \
     X(CHUNK, chunk, 6, 2, MG_FROM_HUB, MG_CHUNK_RAW_MAX + 16)                                      \
     X(ACK, ack, 7, 2, MG_FROM_NODE, 32)                                                            \
-    X(END, end, 8, 7, MG_FROM_HUB, 128 + MG_DIGESTS_MAX * (MG_SCOPE_MAX + 26))                     \
+    X(END, end, 8, 8, MG_FROM_HUB, 128 + MG_DIGESTS_MAX * (MG_SCOPE_MAX + 26))                     \
     X(BYE, bye, 9, 7, MG_FROM_NODE, MG_REPORTS_MAX + 64)                                           \
     X(ERROR, error, 10, 4, MG_FROM_EITHER, MG_ERROR_TEXT_MAX + 32)                                 \
     X(ENROL, enrol, 11, 3, MG_FROM_NODE, 48)                                                       \

@@ -15,11 +15,12 @@ static bool is_zero(const uint8_t sum[MG_DIGEST_LEN])
 void mg_put_end(struct mg_buf *out, const struct mg_message *message)
 {
     const struct mg_end *end = &message->as.end.state;
-    mg_assert(end->hub_time >= 0 && end->digest_count >= 0 && end->digest_count <= MG_DIGESTS_MAX);
+    mg_assert(end->hub_time >= 0 && end->schema >= 0 && end->digest_count >= 0 && end->digest_count <= MG_DIGESTS_MAX);
     mg_put_position(out, &end->cursor);
     mg_mp_put_uint(out, (uint64_t)end->hub_time);
     mg_mp_put_uint(out, (uint64_t)end->day);
     mg_mp_put_uint(out, end->unsaved);
+    mg_mp_put_uint(out, (uint64_t)end->schema);
     mg_mp_put_array(out, (uint32_t)end->digest_count);
     for (int i = 0; i < end->digest_count; i++) {
         bool judged = !is_zero(end->digests[i].verdicts);
@@ -38,6 +39,7 @@ void mg_get_end(struct mg_mp_reader *in, struct mg_message *message)
     end->hub_time = (int64_t)mg_get_number(in, MG_NUMBER_MAX);
     end->day = (int64_t)mg_get_number(in, DAY_MAX);
     end->unsaved = mg_get_number(in, end->cursor.n);
+    end->schema = (int)mg_get_number(in, INT32_MAX);
     uint32_t count = mg_mp_get_array(in, MG_DIGESTS_MAX);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t parts = mg_mp_get_array(in, 3);

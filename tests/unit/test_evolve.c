@@ -752,6 +752,8 @@ static void write_later(struct wanderer *x, int node)
     if (status != MG_OK && status != MG_REFUSED && status != MG_FAILED) fail_msg("%s", err.text);
 }
 
+static int64_t lived; /* rows of the new table in all worlds */
+
 static void live(uint64_t seed)
 {
     enum { STEPS = 240 };
@@ -790,7 +792,7 @@ static void live(uint64_t seed)
     world_sync(w, fresh);
     expect_peace();
     world_expect_agreement(w);
-    assert_true(number(HUB, "SELECT (SELECT count(*) FROM housing) + (SELECT count(*) FROM mg_dead_housing)") > 0);
+    lived += number(HUB, "SELECT (SELECT count(*) FROM housing) + (SELECT count(*) FROM mg_dead_housing)");
     close_world(NULL);
 }
 
@@ -804,6 +806,7 @@ static void anything_may_happen_on_different_days(void **state)
         print_message("MAILLAGE_SEED=%llu\n", (unsigned long long)seed);
         live(seed);
     }
+    assert_true(asked != NULL || lived > 0);
 }
 
 int main(void)

@@ -33,7 +33,7 @@ static const char *const golden[MG_MESSAGE_TYPES] = {
     [MG_MSG_ACK] =
         "920792cf0123456789abcdefcc80",
     [MG_MSG_END] =
-        "970892cf0123456789abcdefce00011170cf000001a0c4506c00cd50edcd03e89292a0c408303132333435363793ba6d"
+        "980892cf0123456789abcdefce00011170cf000001a0c4506c00cd50edcd03e8039292a0c408303132333435363793ba6d"
         "61727469677565732f6d73702d706f72742d64652d626f7563c4084041424344454647c40848494a4b4c4d4e4fc4400001020304"
         "05060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e"
         "2f303132333435363738393a3b3c3d3e3f",
@@ -129,6 +129,7 @@ static void example(enum mg_message_type type, struct mg_message *message)
         end->hub_time = INT64_C(1790000000000);
         end->day = 20717;
         end->unsaved = 1000;
+        end->schema = 3;
         end->digest_count = 2;
         strcpy(end->digests[1].scope, "martigues/msp-port-de-bouc");
         copy(end->digests[0].digest, 0x30, 8);
@@ -259,6 +260,7 @@ static void fields_arrive(void **state)
     assert_int_equal(message.as.end.state.digests[1].digest[7], 0x47);
     assert_int_equal(message.as.end.state.signature[63], 63);
     assert_int_equal(message.as.end.state.unsaved, 1000);
+    assert_int_equal(message.as.end.state.schema, 3);
     mg_message_free(&message);
 
     len = golden_bytes(MG_MSG_ENROLLED, bytes);
@@ -489,6 +491,7 @@ static void the_largest_messages_fit(void **state)
             end->cursor = far;
             end->hub_time = INT64_MAX;
             end->unsaved = INT64_MAX;
+            end->schema = INT32_MAX;
             end->digest_count = MG_DIGESTS_MAX;
             for (int i = 0; i < MG_DIGESTS_MAX; i++) memset(end->digests[i].scope, 'a', MG_SCOPE_MAX);
         }
