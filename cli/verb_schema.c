@@ -44,6 +44,7 @@ static json_t *table_json(const struct mg_table *table)
     json_t *out = mg_need(json_object()), *columns = mg_need(json_array());
     mg_json_put(out, "name", mg_json_text(table->name));
     mg_json_put(out, "scope", mg_json_text(mg_scope_kind_name(table->scope)));
+    if (table->since > 0) mg_json_put(out, "migration", mg_json_int(table->since));
     for (int i = 0; i < table->column_count; i++)
         mg_json_append(columns, column_json(&table->columns[i]));
     mg_json_put(out, "columns", columns);
@@ -79,7 +80,9 @@ static void print_column(const struct mg_column *column)
 
 static void print_table(const struct mg_table *table)
 {
-    printf("%s (%s)\n", table->name, mg_scope_kind_name(table->scope));
+    printf("%s (%s)", table->name, mg_scope_kind_name(table->scope));
+    if (table->since > 0) printf(" (migration %d)", table->since);
+    (void)putchar('\n');
     for (int i = 0; i < table->column_count; i++) print_column(&table->columns[i]);
 }
 

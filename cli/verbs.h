@@ -153,9 +153,26 @@
       "TIME (400d; a number and m, h, d or w). `log` and `log verify` read both files, and so does\n" \
       "a session that needs it. `maillage backup` holds both.")                                    \
     X("hub migrate", mg_verb_hub_migrate, MG_GROUP_HUB, 1, 1, "FILE.yaml [--check]",              \
-      "add columns to the tables, or let more values into them, here and at every node",          \
-      "core/migration.h tells how FILE.yaml is written. --check says what is wrong with it, with\n" \
-      "file and line, and changes nothing. Nothing is ever dropped, renamed or narrowed.")        \
+      "add tables and columns, or let more values into them, here and at every node",             \
+      "--check says what is wrong with FILE.yaml, with file and line, and changes nothing. Nothing\n" \
+      "is ever dropped, renamed or narrowed. FILE.yaml, with every kind of change:\n"             \
+      "\n"                                                                                        \
+      "  migration: 1                  # one after the other, from 1\n"                            \
+      "  title: housing, and driving licences\n"                                                  \
+      "  changes:\n"                                                                              \
+      "    - table: housing\n"                                                                    \
+      "      of: participant           # or plie: rows that its antennas share\n"                 \
+      "    - add: housing.rent\n"                                                                 \
+      "      type: cents               # text, date, month, int, cents, hours, bool, enum\n"      \
+      "      max: 500000\n"                                                                       \
+      "    - add: participant.driving_licence\n"                                                  \
+      "      type: enum\n"                                                                        \
+      "      values: [none, b]\n"                                                                 \
+      "      policy: review            # or latest, max, min, immutable\n"                        \
+      "    - widen: step.kind\n"                                                                  \
+      "      values: [apprenticeship]\n"                                                          \
+      "    - lengthen: employer.name\n"                                                           \
+      "      max: 512")                                                                           \
     X("backup", mg_verb_backup, MG_GROUP_MORE, 0, 1, "(FILE [--replace] | --into DIR [--keep N])", \
       "keep everything in one file, read back and verified",                                      \
       "It is made while others work, and restores alone: its key is in it, so keep it as you\n"   \
