@@ -10,7 +10,7 @@
 static const char *outcome_word(const struct mg_run_report *run)
 {
     if (run->status != MG_OK) return run->status == MG_DENIED ? "refused" : "failed";
-    if (!run->complete) return "ended early by its budget";
+    if (!run->complete) return run->trigger == MG_TRIGGER_BUNDLE ? "written to a bundle" : "ended early by its budget";
     if (!run->digests_agree) return "complete, but the data differ";
     return run->verdicts_agree ? "complete" : "complete, but the verdicts differ";
 }
