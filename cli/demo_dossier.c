@@ -181,7 +181,7 @@ static void add_market(struct writer *writer, int number)
                                        "voirie"};
     struct row row = {.count = 0};
     char lot[64];
-    struct mg_demo_company company;
+    struct mg_demo_company company = {.name = ""};
     mg_demo_company(&writer->dice, &company);
     (void)snprintf(lot, sizeof lot, "lot %d, %s", number + 1, PICK(&writer->dice, lots));
     put(&row, "authority", PICK(&writer->dice, authorities));

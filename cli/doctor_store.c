@@ -32,7 +32,7 @@ void mg_check_pages(struct mg_patient *patient, struct mg_finding *finding)
 void mg_check_log(struct mg_patient *patient, struct mg_finding *finding)
 {
     struct mg_error err = {""};
-    struct mg_verify_report report;
+    struct mg_verify_report report = {0};
     mg_status status = mg_log_verify(patient->cli->store, &report, &err);
     if (status == MG_OK)
         mg_find(finding, MG_HEALTH_OK, "%" PRId64 " commits, %" PRId64 " signatures and every row hold", report.commits,

@@ -396,8 +396,9 @@ static char **list_own(const struct mg_store *store, const char *dir, const char
         bool ours = mg_backup_about(path, &about, NULL) == MG_OK && memcmp(about.node, store->id.node, MG_ID_LEN) == 0;
         free(path);
         if (!ours) continue;
-        names = realloc(names, (*count + 1) * sizeof *names);
-        mg_assert(names != NULL);
+        char **more = realloc(names, (*count + 1) * sizeof *more);
+        mg_assert(more != NULL);
+        names = more;
         names[(*count)++] = strdup(entry->d_name);
     }
     if (listing != NULL) closedir(listing);

@@ -32,7 +32,7 @@ mg_status mg_bundle_satisfied(struct mg_conn *conn, struct mg_error *err)
 /* The pushes begin earlier than the receipts say when the hub has lost some. */
 static mg_status begin_from(struct mg_store *store, struct mg_conn *conn, struct mg_hello *hello, struct mg_error *err)
 {
-    int64_t from, incarnation;
+    int64_t from, incarnation = 0;
     uint32_t author;
     uint8_t hash[MG_HASH_LEN];
     mg_status status = mg_meta_int(conn, "bundle_from", &from, 0, err);
@@ -274,7 +274,7 @@ static mg_status part_ways(struct mg_store *store, const struct mg_bundle_line *
 {
     struct mg_conn *conn = &store->remote;
     uint32_t author;
-    uint8_t hash[MG_HASH_LEN];
+    uint8_t hash[MG_HASH_LEN] = {0};
     if (!is_present(store, line) || line->known_seq == 0) return MG_OK;
     mg_status status = mg_author_find(conn, store->id.node, line->incarnation, &author, err);
     if (status == MG_OK) status = mg_own_hash(conn, author, line->known_seq, hash, err);
@@ -362,7 +362,7 @@ mg_status mg_answer_end(struct mg_store *store, const struct mg_bundle_line *lin
                         struct mg_outcome *outcome, enum mg_answer_end *how, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
-    struct mg_mark cursor, position;
+    struct mg_mark cursor = {0}, position = {0};
     bool overtaken;
     memset(outcome, 0, sizeof *outcome);
     *how = MG_ANSWER_TAKEN;

@@ -152,7 +152,7 @@ static mg_status note_waiting(struct mg_store *store, struct mg_conn *conn, cons
 mg_status mg_evolve(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
 {
     mg_status status = MG_OK;
-    struct mg_error why;
+    struct mg_error why = {""};
     bool due = conn->evolve && conn == &store->remote;
     conn->evolve = false;
     if (!due) return MG_OK;

@@ -237,7 +237,7 @@ void mg_ledger_drop(struct mg_conn *conn)
     stubs_drop(conn);
     free(conn->lineage.authors);
     free(conn->lineage.histories);
-    for (uint32_t s = 0; s < conn->scope_count; s++) free(conn->scopes[s].later);
+    for (uint32_t s = 0; conn->scopes != NULL && s < conn->scope_count; s++) free(conn->scopes[s].later);
     free(conn->scopes);
     free(conn->moves);
     conn->moves = NULL;

@@ -121,7 +121,7 @@ static mg_status find_place(struct reading *r, const struct mg_yaml *node, int *
 
 static mg_status find_old_column(struct reading *r, const struct mg_yaml *node, int *table, int *column)
 {
-    const char *name;
+    const char *name = NULL;
     mg_status status = find_place(r, node, table, column, &name);
     if (status != MG_OK || *column >= 0) return status;
     const char *near = mg_table_nearest(&r->after->schema.tables[*table], name);

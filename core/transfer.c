@@ -259,7 +259,7 @@ static mg_status keep_cells(struct reader *r, struct mg_mp_reader *in, int table
         status = stub_at(r, in, &stub, err);
         struct mg_value value = mg_value_get(in);
         if (status == MG_OK && (in->error != NULL || cell > MG_PRESENCE)) status = mg_fail(err, MG_BAD_BYTES, "a transfer's cell is damaged");
-        if (status == MG_OK && (whole || (cell >= known && cell != MG_PRESENCE)))
+        if (status == MG_OK && stub != NULL && (whole || (cell >= known && cell != MG_PRESENCE)))
             status = mg_unknown_keep(r->store, r->conn, table, id, (int)cell, stub->ord, r->dossier, &value, err);
     }
     return status;
@@ -273,7 +273,7 @@ static mg_status keep_row(struct reader *r, struct mg_mp_reader *in, int table, 
     for (uint32_t i = 0; status == MG_OK && i < deletes; i++) {
         struct mg_stub *stub = NULL;
         status = stub_at(r, in, &stub, err);
-        if (status == MG_OK) status = mg_unknown_keep(r->store, r->conn, table, id, MG_CELL_DELETED, stub->ord, r->dossier, &none, err);
+        if (status == MG_OK && stub != NULL) status = mg_unknown_keep(r->store, r->conn, table, id, MG_CELL_DELETED, stub->ord, r->dossier, &none, err);
     }
     return status;
 }

@@ -353,9 +353,9 @@ static void check(const char *dir)
     open_place(&node, work, "node", now, false);
     expect_sound(&hub);
     expect_sound(&node);
-    struct mg_figures figures = replay(&hub, true, record);
+    (void)replay(&hub, true, record);
     tell_digests(&hub, 'h', text);
-    figures = replay(&node, false, record);
+    struct mg_figures figures = replay(&node, false, record);
     assert_true(figures.complete && figures.digests_agree && figures.verdicts_agree);
     tell_digests(&node, 'n', text);
     assert_string_equal(text, (const char *)digests.data);
@@ -442,6 +442,7 @@ static void every_release_is_read(void **state)
     if (releases == NULL) {
         print_message("there is no release yet, so nothing in tests/golden/releases\n");
         skip();
+        return;
     }
     for (struct dirent *entry; (entry = readdir(releases)) != NULL;) {
         if (entry->d_name[0] == '.') continue;
