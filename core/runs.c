@@ -23,6 +23,11 @@ const char *mg_trigger_word(enum mg_trigger trigger)
     return (unsigned)trigger < MG_TRIGGER_COUNT ? words[trigger] : "other";
 }
 
+bool mg_trigger_is_own(enum mg_trigger trigger)
+{
+    return trigger == MG_TRIGGER_NIGHT || trigger == MG_TRIGGER_CATCH_UP;
+}
+
 /* --- bytes --- */
 
 void mg_run_report_put(struct mg_buf *out, const struct mg_run_report *run)
@@ -298,7 +303,7 @@ static mg_status go_on(struct mg_store *store, struct mg_conn *conn, struct mg_r
     sqlite3_reset(stmt);
     if (status != MG_OK) return status;
     bool same = found && !told && !newest.complete && begun->since_s > 0 && newest.started_s >= begun->since_s &&
-                (newest.trigger == MG_TRIGGER_NIGHT || newest.trigger == MG_TRIGGER_CATCH_UP);
+                mg_trigger_is_own(newest.trigger);
     if (same) {
         *run = newest;
         run->why[0] = '\0';

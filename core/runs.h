@@ -31,6 +31,8 @@ enum mg_trigger {
 };
 
 const char *mg_trigger_word(enum mg_trigger trigger);
+/* Nobody waits for it: the daemon called by itself. */
+bool mg_trigger_is_own(enum mg_trigger trigger);
 
 enum {
     MG_RUN_WHY_MAX = 160,  /* bytes of the reason */

@@ -136,6 +136,7 @@ static mg_status new_session(struct caller *caller, struct mg_session **session,
         .now_ms = (int64_t)uv_now(&caller->loop),
         .max_bytes = call->options == NULL ? 0 : call->options->max_bytes,
         .max_ms = call->options == NULL ? 0 : call->options->max_ms,
+        .awaited = call->options == NULL || !mg_trigger_is_own(call->options->trigger),
     };
     mg_status status = call->invitation != NULL
                            ? mg_session_new_enrol(&params, call->invitation, session, err)

@@ -27,6 +27,7 @@
 enum {
     CALLERS_MAX = 512,
     CALLERS_OF_HOST_MAX = 64, /* an antenna's laptops behind one address translation */
+    URGENT_SHARE = 8, /* one place in so many */
     TURNED_AWAY_MAX = 64,     /* links that are being told to come back */
     BACKLOG = 511,
     FILES_SPARE = 64,   /* descriptors for the store, the loop and the journal */
@@ -99,6 +100,7 @@ static const char *word_for(const struct mg_close *close)
 {
     if (close->status == MG_OK) return close->figures.complete ? "complete" : "early";
     if (close->status == MG_DENIED) return "denied";
+    if (close->retry_seconds > 0 && close->peer == NULL) return "busy";
     return close->peer != NULL ? "failed" : "stranger";
 }
 
@@ -136,7 +138,10 @@ static void on_over(struct mg_link *link, const struct mg_close *close)
         (unsigned long long)figures->chunks, (unsigned long long)figures->waiting,
         (unsigned long long)(uv_now(link->loop) - caller->began_ms), quoted ? " text=" : "",
         quoted ? mg_log_quote(close->error.text, text, sizeof text) : "");
-    if (close->peer != NULL) tell_session(caller->server, close, word_for(close));
+    if (close->peer != NULL)
+        tell_session(caller->server, close, word_for(close));
+    else if (close->retry_seconds > 0)
+        caller->server->busy_now++;
 }
 
 static void on_gone(struct mg_link *link)
@@ -217,7 +222,7 @@ static void make_room(struct server *server)
     mg_link_break(&oldest->link);
 }
 
-/* Whom the hub has sent away in the last minute, this one counted: the share of the minute before that is not over yet. */
+/* Whom the hub has sent away in the last minute: the share of the minute before that is not over yet. */
 static unsigned sent_away_lately(struct server *server)
 {
     uint64_t now = uv_now(&server->loop), age = now - server->minute_ms;
@@ -227,33 +232,49 @@ static unsigned sent_away_lately(struct server *server)
         server->minute_ms = now - age % LATELY_MS;
         age %= LATELY_MS;
     }
-    server->busy_now++;
     return server->busy_now + (unsigned)(server->busy_before * (LATELY_MS - age) / LATELY_MS);
 }
 
-/* "Come back in n seconds", spread so that they do not all come back at once. */
+/* "Come back in n seconds", for one more, spread so that they do not all come back at once. */
+static uint16_t come_back(struct server *server)
+{
+    uint64_t chance;
+    randombytes_buf(&chance, sizeof chance);
+    return mg_busy_seconds(sent_away_lately(server) + 1, chance);
+}
+
 static void turn_away(struct caller *caller)
 {
-    unsigned lately = sent_away_lately(caller->server);
+    uint16_t seconds = come_back(caller->server);
+    caller->server->busy_now++;
     give_place_up(caller);
     if (caller->server->turned_away > TURNED_AWAY_MAX) {
         mg_link_break(&caller->link);
         return;
     }
     struct mg_buf words;
-    uint64_t chance;
-    randombytes_buf(&chance, sizeof chance);
     mg_buf_init(&words, 16);
-    mg_alert_put(&words, MG_ALERT_BUSY, mg_busy_seconds(lately, chance));
+    mg_alert_put(&words, MG_ALERT_BUSY, seconds);
     mg_link_say_and_close(&caller->link, mg_buf_bytes(&words));
     mg_buf_free(&words);
 }
 
+/* For the one who has just been counted. */
+static bool has_room(struct server *server, int places)
+{
+    if (server->caller_count > places) make_room(server);
+    return server->caller_count <= places;
+}
+
 static bool has_place(struct server *server, struct caller *caller)
 {
-    if (callers_of(server, caller->host) > server->callers_of_host_max) return false;
-    if (server->caller_count > server->callers_max) make_room(server);
-    return server->caller_count <= server->callers_max;
+    return callers_of(server, caller->host) <= server->callers_of_host_max && has_room(server, server->callers_max);
+}
+
+/* The last places are kept for what is urgent: sessions that a person waits for, and enrolments. */
+static bool only_urgent(struct server *server)
+{
+    return !has_room(server, server->callers_max - server->callers_max / URGENT_SHARE);
 }
 
 static mg_status talk(struct caller *caller)
@@ -267,6 +288,7 @@ static mg_status talk(struct caller *caller)
         .identity = &server->identity,
         .ephemeral = ephemeral,
         .now_ms = (int64_t)uv_now(&server->loop),
+        .busy_seconds = only_urgent(server) ? come_back(server) : 0,
     };
     mg_status status = mg_session_new_hub(&params, &session, NULL);
     sodium_memzero(ephemeral, sizeof ephemeral);

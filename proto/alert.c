@@ -19,7 +19,7 @@ int mg_preamble_kind(const uint8_t preamble[MG_PREAMBLE_LEN])
 {
     if (memcmp(preamble, name, sizeof name) != 0) return 0;
     int kind = preamble[sizeof name];
-    return kind == MG_PREAMBLE_SESSION || kind == MG_PREAMBLE_ENROLMENT ? kind : 0;
+    return kind >= MG_PREAMBLE_SESSION && kind <= MG_PREAMBLE_AWAITED ? kind : 0;
 }
 
 void mg_alert_put(struct mg_buf *out, enum mg_alert reason, uint16_t seconds)

@@ -9,11 +9,11 @@
 
 #include "core/core.h"
 
-/* What the node sends first: "MLG" and what it wants; also the Noise prologue. */
-enum { MG_PREAMBLE_LEN = 4, MG_PREAMBLE_SESSION = 1, MG_PREAMBLE_ENROLMENT = 2 };
+/* What the node sends first: "MLG" and what it wants; also the Noise prologue. AWAITED: a session that a person waits for. */
+enum { MG_PREAMBLE_LEN = 4, MG_PREAMBLE_SESSION = 1, MG_PREAMBLE_ENROLMENT = 2, MG_PREAMBLE_AWAITED = 3 };
 
 void mg_preamble_put(uint8_t out[MG_PREAMBLE_LEN], int kind);
-/* MG_PREAMBLE_SESSION, MG_PREAMBLE_ENROLMENT, or 0. */
+/* One of the kinds above, or 0. */
 int mg_preamble_kind(const uint8_t preamble[MG_PREAMBLE_LEN]);
 
 /* X(NAME, number) */

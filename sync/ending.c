@@ -56,9 +56,9 @@ void mg_session_refuse(struct mg_session *s, mg_status status, enum mg_error_cod
     if (can_talk(s)) tell_peer(s, code, 0);
 }
 
-void mg_session_send_alert(struct mg_session *s, enum mg_alert reason)
+void mg_session_send_alert(struct mg_session *s, enum mg_alert reason, uint16_t seconds)
 {
-    mg_alert_put(mg_session_out(s), reason, 0);
+    mg_alert_put(mg_session_out(s), reason, seconds);
     s->close.figures.bytes_sent += MG_FRAME_HEADER + MG_ALERT_LEN;
 }
 

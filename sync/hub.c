@@ -16,7 +16,7 @@ static void heard_first(struct mg_session *s, struct mg_bytes payload)
     struct mg_hub_side *hub = &s->as.hub;
     size_t expected = hub->enrolment ? MG_INVITE_ID_LEN : 0;
     if (payload.len != expected) {
-        mg_session_send_alert(s, MG_ALERT_HANDSHAKE);
+        mg_session_send_alert(s, MG_ALERT_HANDSHAKE, 0);
         mg_session_finish(s, MG_BAD_BYTES, "message 1 of the handshake has a wrong payload");
         return;
     }
@@ -63,7 +63,7 @@ void mg_hub_handshake(struct mg_session *s, struct mg_bytes frame)
     struct mg_bytes payload;
     mg_status status = mg_session_hear_handshake(s, frame, &payload);
     if (status != MG_OK) {
-        mg_session_send_alert(s, MG_ALERT_HANDSHAKE);
+        mg_session_send_alert(s, MG_ALERT_HANDSHAKE, 0);
         mg_session_finish(s, status, "the handshake failed: the caller has another hub's key, or a wrong "
                                      "invitation, or bytes were damaged on the way");
     } else if (s->state == MG_STATE_HUB_WAITING) {

@@ -102,15 +102,19 @@ static struct mg_session *session_new(const struct mg_session_params *params, en
     return s;
 }
 
+static enum mg_noise_pattern pattern_of(int kind)
+{
+    return kind == MG_PREAMBLE_ENROLMENT ? MG_NOISE_XKPSK3 : MG_NOISE_XK;
+}
+
 /* [P 3.2] The side that calls knows the hub's key; the preamble is the prologue. */
 static void call(struct mg_session *s, const struct mg_session_params *params, int kind,
                  const uint8_t hub_noise[MG_KEY_LEN])
 {
     mg_preamble_put(s->preamble, kind);
     s->preamble_len = sizeof s->preamble;
-    enum mg_noise_pattern pattern = kind == MG_PREAMBLE_SESSION ? MG_NOISE_XK : MG_NOISE_XKPSK3;
     struct mg_bytes prologue = {.data = s->preamble, .len = sizeof s->preamble};
-    mg_noise_init(&s->noise, pattern, true, prologue, params->identity->noise_secret, hub_noise,
+    mg_noise_init(&s->noise, pattern_of(kind), true, prologue, params->identity->noise_secret, hub_noise,
                   params->ephemeral);
     s->has_noise = true;
     mg_buf_put(mg_session_out(s), s->preamble, sizeof s->preamble);
@@ -138,7 +142,7 @@ mg_status mg_session_new_node(const struct mg_session_params *params, struct mg_
     if (s == NULL) return mg_fail(err, MG_FAILED, "out of memory for a session");
     s->as.node.max_bytes = params->max_bytes;
     s->as.node.max_ms = params->max_ms;
-    call(s, params, MG_PREAMBLE_SESSION, params->identity->hub_noise);
+    call(s, params, params->awaited ? MG_PREAMBLE_AWAITED : MG_PREAMBLE_SESSION, params->identity->hub_noise);
     mg_node_start(s);
     return give(s, session, err);
 }
@@ -150,6 +154,7 @@ mg_status mg_session_new_hub(const struct mg_session_params *params, struct mg_s
     if (s == NULL) return mg_fail(err, MG_FAILED, "out of memory for a session");
     memcpy(s->static_private, params->identity->noise_secret, MG_KEY_LEN);
     memcpy(s->ephemeral, params->ephemeral, MG_KEY_LEN);
+    s->as.hub.busy_seconds = params->busy_seconds;
     return give(s, session, err);
 }
 
@@ -355,13 +360,19 @@ static void take_preamble(struct mg_session *s, struct mg_bytes *bytes)
 
     int kind = mg_preamble_kind(s->preamble);
     if (kind == 0) {
-        mg_session_send_alert(s, MG_ALERT_PREAMBLE);
+        mg_session_send_alert(s, MG_ALERT_PREAMBLE, 0);
         mg_session_finish(s, MG_BAD_BYTES, "what called does not speak this protocol");
         return;
     }
-    enum mg_noise_pattern pattern = kind == MG_PREAMBLE_SESSION ? MG_NOISE_XK : MG_NOISE_XKPSK3;
+    if (kind == MG_PREAMBLE_SESSION && s->as.hub.busy_seconds > 0) {
+        mg_session_send_alert(s, MG_ALERT_BUSY, s->as.hub.busy_seconds);
+        s->close.retry_seconds = s->as.hub.busy_seconds;
+        mg_session_finish(s, MG_UNREACHABLE, "few places are left, and nobody waits for this session: sent away for %u s",
+                          (unsigned)s->as.hub.busy_seconds);
+        return;
+    }
     struct mg_bytes prologue = {.data = s->preamble, .len = sizeof s->preamble};
-    mg_noise_init(&s->noise, pattern, false, prologue, s->static_private, NULL, s->ephemeral);
+    mg_noise_init(&s->noise, pattern_of(kind), false, prologue, s->static_private, NULL, s->ephemeral);
     s->has_noise = true;
     s->as.hub.enrolment = kind == MG_PREAMBLE_ENROLMENT;
     sodium_memzero(s->static_private, sizeof s->static_private);
@@ -475,7 +486,7 @@ void mg_session_stop(struct mg_session *s, int64_t now_ms)
     if (s->role == MG_ROLE_NODE) {
         s->as.node.leaving = true;
     } else if (s->role == MG_ROLE_HUB) {
-        if (in_handshake(s)) mg_session_send_alert(s, MG_ALERT_STOPPING);
+        if (in_handshake(s)) mg_session_send_alert(s, MG_ALERT_STOPPING, 0);
         mg_session_refuse(s, MG_UNREACHABLE, MG_ERROR_STOPPING, "the hub is stopping");
     } else if (s->role == MG_ROLE_BUNDLE) {
         mg_session_finish(s, MG_UNREACHABLE, "stopped before the bundle was done; what was taken stays, run it again");

@@ -150,6 +150,7 @@ struct mg_hub_side {
 
     uint8_t invitation[MG_INVITE_ID_LEN];
     bool enrolment;
+    uint16_t busy_seconds; /* as in the params */
 };
 
 struct mg_enrol_side {
@@ -229,7 +230,7 @@ void mg_session_refuse(struct mg_session *s, mg_status status, enum mg_error_cod
 void mg_session_store_failed(struct mg_session *s, mg_status status, const struct mg_error *err);
 void mg_session_heard_error(struct mg_session *s, const struct mg_msg_error *error);
 void mg_session_heard_alert(struct mg_session *s, enum mg_alert reason, uint16_t seconds);
-void mg_session_send_alert(struct mg_session *s, enum mg_alert reason);
+void mg_session_send_alert(struct mg_session *s, enum mg_alert reason, uint16_t seconds);
 
 /* node.c, hub.c, enrol.c: handshake frames, messages, results of the store, and whether there is
  * something to begin when nothing has come (true when something was done). */

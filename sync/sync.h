@@ -213,7 +213,7 @@ struct mg_close {
     mg_status status;     /* MG_OK, also when a budget ended the session early: see complete */
     struct mg_error error; /* the sentence when it is not MG_OK */
     struct mg_figures figures;
-    uint32_t retry_seconds; /* the hub said "come back in n seconds"; 0: it did not */
+    uint32_t retry_seconds; /* the hub said "come back in n seconds" (hub: it said so itself); 0: it did not */
     /* Borrowed until mg_session_free; NULL when there is none. */
     const struct mg_outcome *outcome; /* node: of the last END */
     const struct mg_birth *birth;     /* enrolment, node: what to create the store with */
@@ -243,6 +243,8 @@ struct mg_session_params {
     int64_t max_bytes;                  /* node: budget, both ways together; 0: none. Kept to unless one
                                            commit is larger than a quarter of it */
     int64_t max_ms;                     /* node: budget; 0: none */
+    bool awaited;                       /* node: a person waits for this session */
+    uint16_t busy_seconds;              /* hub: come back in so many, unless it is awaited or an enrolment; 0: come in */
 };
 
 /* The node calls its hub; the hub is called; a new device redeems an invitation. Gives *SESSION.

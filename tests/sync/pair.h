@@ -573,6 +573,8 @@ struct pair {
     struct mg_invitation invitation;
     int64_t now;
     int64_t max_bytes, max_ms;
+    bool awaited;
+    uint16_t busy_seconds;
     unsigned sessions; /* draws ephemerals */
     bool lazy;         /* stores answer only when nothing else moves: windows fill up */
 };
@@ -643,7 +645,9 @@ static struct mg_session_params pair_params(struct pair *pair, const struct mg_i
                                       .ephemeral = ephemeral,
                                       .now_ms = pair->now,
                                       .max_bytes = pair->max_bytes,
-                                      .max_ms = pair->max_ms};
+                                      .max_ms = pair->max_ms,
+                                      .awaited = pair->awaited,
+                                      .busy_seconds = pair->busy_seconds};
 }
 
 /* A new connection between the same stores. */

@@ -1353,6 +1353,37 @@ static void busy_says_when_to_come_back(void **state)
     pair_free(pair);
 }
 
+/* A hub with few places left sends nightly sessions away; a person's, and an enrolment, it lets in. */
+static void a_busy_hub_lets_urgent_sessions_in(void **state)
+{
+    (void)state;
+    struct pair *pair = pair_new();
+    pair->node.last_seq = 3;
+    pair->busy_seconds = 300;
+    pair_connect(pair, false);
+    pair_run(pair);
+    assert_int_equal(pair->node_side.close.status, MG_UNREACHABLE);
+    assert_int_equal(pair->node_side.close.retry_seconds, 300);
+    assert_int_equal(pair->hub_side.close.status, MG_UNREACHABLE);
+    assert_int_equal(pair->hub_side.close.retry_seconds, 300);
+    assert_int_equal(pair->hub_side.stores, 0);
+
+    pair->awaited = true;
+    pair_sync(pair);
+    assert_int_equal(pair->node_side.close.figures.pushed, 3);
+    pair_connect(pair, true);
+    pair_run(pair);
+    assert_int_equal(pair->node_side.close.status, MG_OK);
+    assert_int_equal(pair->hub.enrolments, 1);
+
+    pair->awaited = false;
+    pair->busy_seconds = 0;
+    pair->node.last_seq += 2;
+    pair_sync(pair);
+    assert_int_equal(pair->node_side.close.figures.pushed, 2);
+    pair_free(pair);
+}
+
 /* An alert can be forged: once the hub has spoken under seal it is only damage. */
 static void alerts_mean_nothing_after_the_handshake(void **state)
 {
@@ -1507,6 +1538,7 @@ int main(void)
         cmocka_unit_test(another_version_is_told_so),
         cmocka_unit_test(strangers_are_sent_away),
         cmocka_unit_test(busy_says_when_to_come_back),
+        cmocka_unit_test(a_busy_hub_lets_urgent_sessions_in),
         cmocka_unit_test(alerts_mean_nothing_after_the_handshake),
         cmocka_unit_test(errors_are_believed_within_reason),
         cmocka_unit_test(the_first_reason_stays),

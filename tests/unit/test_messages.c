@@ -582,6 +582,10 @@ static void preambles_and_alerts(void **state)
     assert_memory_equal(preamble, "MLG\x02", 4);
     assert_int_equal(mg_preamble_kind(preamble), MG_PREAMBLE_ENROLMENT);
     preamble[3] = 3;
+    assert_int_equal(mg_preamble_kind(preamble), MG_PREAMBLE_AWAITED);
+    preamble[3] = 4;
+    assert_int_equal(mg_preamble_kind(preamble), 0);
+    preamble[3] = 0;
     assert_int_equal(mg_preamble_kind(preamble), 0);
     assert_int_equal(mg_preamble_kind((const uint8_t *)"MLg\x01"), 0);
 
