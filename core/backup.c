@@ -211,11 +211,9 @@ static mg_status seal(struct mg_store *store, const struct parts *parts, const s
 
 static mg_status give_name(const char *part, const char *file, struct mg_error *err)
 {
-    char *dir = strdup(file);
+    const char *slash = strrchr(file, '/');
+    char *dir = slash == NULL ? strdup(".") : strndup(file, slash == file ? 1 : (size_t)(slash - file));
     mg_assert(dir != NULL);
-    char *slash = strrchr(dir, '/');
-    if (slash == NULL) strcpy(dir, ".");
-    else slash[slash == dir ? 1 : 0] = '\0';
     mg_status status = rename(part, file) == 0 ? mg_dir_sync(dir, err) : mg_backup_file_fail("naming the backup", err);
     free(dir);
     return status;
