@@ -21,6 +21,7 @@ END
 }
 
 play bilan 18 --bilan
+play whole 30
 play small 20 --small
 play week 20 --week --small
 
