@@ -12,6 +12,8 @@
 
 #include <sodium.h>
 
+#include "tests/support/pack.h"
+
 enum { ROUNDS = 3 };
 
 #define must(call)                                                                                           \
@@ -790,65 +792,12 @@ void world_expect_agreement(struct world *w)
 
 /* --- rules --- */
 
-static const char pack_text[] =
-    "pack: world-1\n"
-    "plie: martigues\n"
-    "valid_from: 2013-01-01\n"
-    "title: {fr: monde, en: world}\n"
-    "parameters:\n"
-    "  hours: {value: 76, fr: heures, en: hours}\n"
-    "entry:\n"
-    "  rules:\n"
-    "    - {id: here, ok: \"commune = '13056'\", fr: ici, en: here}\n"
-    "  decide:\n"
-    "    - {verdict: incomplete, when: \"commune IS NULL\"}\n"
-    "    - {verdict: eligible, when: here}\n"
-    "    - {verdict: ineligible, else: true}\n"
-    "step_start:\n"
-    "  decide: [{verdict: allowed, else: true}]\n"
-    "accompaniment:\n"
-    "  decide:\n"
-    "    - {verdict: not_started, when: entry_date IS NULL}\n"
-    "    - {verdict: overdue, when: \"as_of > add_months(entry_date, 18)\"}\n"
-    "    - {verdict: within, else: true}\n"
-    "exits:\n"
-    "  - kinds: [cdi, cdd, interim, training, creation, abandonment, moved, death, retirement, other]\n"
-    "    rules:\n"
-    "      - {id: enough, ok: \"contract_hours_month >= :hours\", fr: assez, en: enough}\n"
-    "    decide:\n"
-    "      - {verdict: incomplete, when: contract_id IS NULL}\n"
-    "      - {verdict: positive, when: \"enough AND exit_validated_on IS NOT NULL\"}\n"
-    "      - {verdict: pending, when: enough}\n"
-    "      - {verdict: negative, else: true}\n"
-    "invariants:\n"
-    "  - {id: one_referent, ok: \"referents <= 1\", fr: un, en: one}\n"
-    "alerts:\n"
-    "  - {id: frozen, when: \"(SELECT count(*) FROM active_brake) > 2\", fr: freins, en: brakes}\n"
-    "cases:\n"
-    "  - name: here\n"
-    "    as_of: 2020-01-01\n"
-    "    facts: {participant: {commune: \"13056\"}}\n"
-    "    expect: {entry: eligible, exit: none}\n"
-    "  - name: there\n"
-    "    as_of: 2020-01-01\n"
-    "    facts: {participant: {commune: \"13001\"}}\n"
-    "    expect: {entry: ineligible}\n";
-
-char *world_pack(const char *from, const char *to)
-{
-    const char *at = strstr(pack_text, from);
-    char *text = NULL;
-    assert_non_null(at);
-    assert_true(asprintf(&text, "%.*s%s%s", (int)(at - pack_text), pack_text, to, at + strlen(from)) > 0);
-    return text;
-}
-
 void world_publish(struct world *w, const char *text)
 {
     struct mg_error err = {""};
     uint8_t hash[MG_PACK_HASH_LEN];
     bool news;
-    if (text == NULL) text = pack_text;
+    if (text == NULL) text = small_pack();
     struct mg_bytes bytes = {(const uint8_t *)text, strlen(text)};
     if (mg_rules_publish(world_store(w, HUB), bytes, "world-1", hash, &news, &err) != MG_OK)
         fail_msg("the pack is refused: %s", err.text);

@@ -107,10 +107,8 @@ int64_t world_conflicts(struct world *w, int node);
 const char *world_conflict(struct world *w, int node, const char *table, const char *id, const char *column);
 struct mg_standing world_standing(struct world *w, int node);
 
-/* The hub publishes a small pack for Martigues, or TEXT. The small pack as text, with FROM replaced by TO; freed by the
- * caller. Its exits take 76 hours, its cases say that 13056 is the commune to live in. */
+/* The hub publishes the small pack (pack.h), or TEXT. */
 void world_publish(struct world *w, const char *text);
-char *world_pack(const char *from, const char *to);
 
 /* All nodes agree with the hub on the digests of their scopes, and on the verdicts. */
 void world_expect_agreement(struct world *w);

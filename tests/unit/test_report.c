@@ -4,6 +4,7 @@
  * Forty people of Martigues: number i is a woman when i is odd, in Port-de-Bouc from 30 on, and so on; what the report
  * must say is counted again here, in a loop.
  */
+#include "tests/support/pack.h"
 #include "tests/support/world.h"
 
 #include <stdio.h>
@@ -60,7 +61,7 @@ static int steps_of(int i) { return i % 3; }
 static void fill(void)
 {
     char text[8192];
-    char *with_indicators = world_pack("cases:\n", counted), *at;
+    char *with_indicators = small_pack_with("cases:\n", counted), *at;
     at = strstr(with_indicators, "parameters:\n  hours: {value: 76, fr: heures, en: hours}\n");
     assert_non_null(at);
     (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - with_indicators), with_indicators, indicators,

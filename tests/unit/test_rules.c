@@ -1,6 +1,7 @@
 /*
  * test_rules.c - rules on stores: packs travel, verdicts follow every change, drift names its commit.
  */
+#include "tests/support/pack.h"
 #include "tests/support/world.h"
 
 #include <stdio.h>
@@ -163,7 +164,7 @@ static void the_longest_pack_travels(void **state)
 {
     (void)state;
     open_martigues(10);
-    char *text = world_pack("monde", "monde"), *longest = malloc(MG_PACK_MAX + 1);
+    char *text = small_pack_with("monde", "monde"), *longest = malloc(MG_PACK_MAX + 1);
     assert_non_null(longest);
     size_t len = strlen(text);
     memcpy(longest, text, len);
@@ -233,14 +234,14 @@ static void only_the_hub_publishes_and_only_what_passes(void **state)
         {"commune = '13056'", "comune = '13056'", "did you mean `commune`"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        char *text = world_pack(bad[i].from, bad[i].to);
+        char *text = small_pack_with(bad[i].from, bad[i].to);
         struct mg_bytes bytes = {(const uint8_t *)text, strlen(text)};
         assert_int_equal(mg_rules_publish(world_store(w, HUB), bytes, "pack.yaml", hash, &news, &err), MG_REFUSED);
         if (strstr(err.text, bad[i].says) == NULL) fail_msg("%s", err.text);
         free(text);
     }
     assert_string_equal(world_read(w, HUB, "SELECT count(*) FROM rule_pack"), "0");
-    char *text = world_pack("monde", "monde entier");
+    char *text = small_pack_with("monde", "monde entier");
     struct mg_bytes bytes = {(const uint8_t *)text, strlen(text)};
     assert_int_equal(mg_rules_publish(world_store(w, ANNE), bytes, "pack.yaml", hash, &news, &err), MG_REFUSED);
     assert_int_equal(mg_rules_publish(world_store(w, HUB), bytes, "pack.yaml", hash, &news, &err), MG_OK);
@@ -258,7 +259,7 @@ static void another_pack_judges_all_again_and_lists_it(void **state)
     world_publish(w, NULL);
     add_pending(ANNE, p, contract, exit);
     assert_string_equal(kept(ANNE, p, MG_PART_exit), "pending");
-    char *text = world_pack("value: 76", "value: 90"), expected[200];
+    char *text = small_pack_with("value: 76", "value: 90"), expected[200];
     world_publish(w, text);
     free(text);
     assert_non_null(strstr(drift_of(HUB), "exit pending negative 0 "));
