@@ -1,17 +1,14 @@
 /* world.c - see world.h. */
 #include "tests/support/world.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sodium.h>
 
+#include "tests/support/dirs.h"
 #include "tests/support/pack.h"
 
 enum { ROUNDS = 3 };
@@ -54,47 +51,6 @@ static void chance_bytes(void *context, void *out, size_t len)
 {
     struct world_node *node = context;
     for (size_t i = 0; i < len; i++) ((uint8_t *)out)[i] = (uint8_t)(next(&node->world->chance) >> 32);
-}
-
-/* --- files --- */
-
-static void remove_tree(const char *dir)
-{
-    DIR *d = opendir(dir);
-    if (d == NULL) return;
-    for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        char path[600];
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        if (unlink(path) != 0) remove_tree(path);
-    }
-    closedir(d);
-    rmdir(dir);
-}
-
-static void copy_file(const char *from, const char *to)
-{
-    char block[65536];
-    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    assert_true(in >= 0 && out >= 0);
-    for (ssize_t len; (len = read(in, block, sizeof block)) > 0;)
-        assert_int_equal(write(out, block, (size_t)len), len);
-    close(in);
-    close(out);
-}
-
-/* The key and the database, with what is still in its write-ahead log. */
-static void copy_store(const char *from, const char *to)
-{
-    static const char *const names[] = {"store.key", "maillage.db", "maillage.db-wal", "archive.db"};
-    assert_true(mkdir(to, 0700) == 0 || errno == EEXIST);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char a[600], b[600];
-        snprintf(a, sizeof a, "%s/%s", from, names[i]);
-        snprintf(b, sizeof b, "%s/%s", to, names[i]);
-        unlink(b);
-        if (access(a, F_OK) == 0) copy_file(a, b);
-    }
 }
 
 /* --- the world --- */
@@ -150,7 +106,7 @@ void world_open(struct world *w, uint64_t seed)
 void world_close(struct world *w)
 {
     for (int i = 0; i < w->count; i++) mg_store_close(w->nodes[i].store);
-    remove_tree(w->dir);
+    dir_remove(w->dir);
 }
 
 void world_reopen(struct world *w, int node)
@@ -198,7 +154,7 @@ int world_copy(struct world *w, int node)
 {
     char to[600];
     snprintf(to, sizeof to, "%s/copy-%d", w->dir, ++w->copies);
-    copy_store(w->nodes[node].dir, to);
+    dir_copy_store(w->nodes[node].dir, to);
     return w->copies;
 }
 
@@ -208,8 +164,8 @@ void world_restore(struct world *w, int node, int copy)
     mg_store_close(w->nodes[node].store);
     w->nodes[node].store = NULL;
     snprintf(from, sizeof from, "%s/copy-%d", w->dir, copy);
-    remove_tree(w->nodes[node].dir);
-    copy_store(from, w->nodes[node].dir);
+    dir_remove(w->nodes[node].dir);
+    dir_copy_store(from, w->nodes[node].dir);
     world_reopen(w, node);
 }
 
@@ -218,7 +174,7 @@ int world_clone(struct world *w, int copy, const char *name)
     char from[600];
     struct world_node *node = new_node(w, name);
     snprintf(from, sizeof from, "%s/copy-%d", w->dir, copy);
-    copy_store(from, node->dir);
+    dir_copy_store(from, node->dir);
     must(mg_store_open(node->dir, &node->env, &node->store, err));
     return w->count - 1;
 }

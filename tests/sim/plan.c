@@ -1,0 +1,48 @@
+/* plan.c - a swarm: each world has some of what can go wrong, so that one trouble does not hide another. */
+#include "tests/sim/sim.h"
+
+static int how_many(struct sim *s)
+{
+    int of = sim_below(s, 200);
+    if (of == 0) return 50;
+    return of < 6 ? 8 + sim_below(s, 8) : 1 + sim_below(s, 5);
+}
+
+void sim_plan_draw(struct sim *s)
+{
+    struct sim_plan *p = &s->plan;
+    *p = (struct sim_plan){
+        .nodes = how_many(s),
+        .pack = sim_chance(s, 50),
+        .cuts = sim_chance(s, 50),
+        .stalls = sim_chance(s, 30),
+        .damage = sim_chance(s, 25),
+        .silence = sim_chance(s, 50),
+        .kills = sim_chance(s, 50),
+        .power_cuts = sim_chance(s, 40),
+        .disk_errors = sim_chance(s, 25),
+        .full_disks = sim_chance(s, 20),
+        .drifting_clocks = sim_chance(s, 50),
+        .wild_clocks = sim_chance(s, 30),
+        .node_restores = sim_chance(s, 25),
+        .clones = sim_chance(s, 20),
+        .hub_restores = sim_chance(s, 25),
+        .revocations = sim_chance(s, 20),
+        .moves = sim_chance(s, 40),
+        .migrations = sim_chance(s, 25),
+        .old_programs = sim_chance(s, 50),
+        .months = sim_chance(s, 25),
+        .prunes = sim_chance(s, 35),
+        .bundles = sim_chance(s, 25),
+        .late_nodes = sim_chance(s, 25),
+        .snapshots = sim_chance(s, 40) ? 10 + sim_below(s, 60) : 0,
+        .budgets = sim_chance(s, 20),
+    };
+    if (p->hub_restores) {
+        /* What the hub itself wrote is lost with its disk, and with it whom it let in or moved. And a node that comes back
+         * from an old copy may be the only one that held what the hub lost. */
+        p->moves = p->migrations = p->revocations = p->late_nodes = false;
+        p->node_restores = p->clones = false;
+    }
+    p->steps = p->nodes > 20 ? 600 : 150 + sim_below(s, 350);
+}
