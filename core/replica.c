@@ -652,9 +652,13 @@ mg_status mg_replica_end(struct mg_store *store, const struct mg_end *end, struc
     outcome->digest_count = mg_digests_of(conn, store->id.scopes, store->id.scope_count, false, end->schema, outcome->digests);
     outcome->verdicts_agree = true;
     outcome->digests_agree = end->schema <= store->schema->version;
+    if (status == MG_OK && outcome->waiting > 0) {
+        /* Made meanwhile: of course the digests differ, which says nothing, and the fact is not established yet. */
+        outcome->digests_agree = true;
+        return MG_OK;
+    }
     compare_digests(end->digests, end->digest_count, outcome->digests, outcome->digest_count, outcome);
     compare_digests(outcome->digests, outcome->digest_count, end->digests, end->digest_count, outcome);
-    if (status == MG_OK && outcome->waiting > 0) return MG_OK; /* made meanwhile: the fact is not established yet */
     if (status == MG_OK) status = mg_meta_set_int(conn, "last_sync", store->env.now_ms(store->env.context), err);
     if (status == MG_OK) status = mg_meta_set_int(conn, "last_agree", outcome->digests_agree, err);
     if (status == MG_OK) status = mg_meta_set_int(conn, "last_verdicts", outcome->verdicts_agree, err);

@@ -74,7 +74,7 @@ struct mg_end {
 
 /* How a complete session ended, for `sync` and `status`. */
 struct mg_outcome {
-    bool digests_agree;
+    bool digests_agree; /* while own commits wait nothing is compared, and both are true: nothing is known to differ */
     bool verdicts_agree;
     char differing[MG_SCOPE_MAX + 1]; /* the first scope in which they do not */
     uint64_t waiting;     /* own commits without a receipt */

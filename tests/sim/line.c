@@ -379,19 +379,25 @@ bool line_step(struct sim *s, int index)
     return true;
 }
 
+static int64_t deadline_of(const struct sim *s, const struct sim_line *line)
+{
+    const struct sim_side *sides[] = {&line->node, &line->hub};
+    int64_t soonest = INT64_MAX;
+    for (int k = 0; line->used && k < 2; k++) {
+        if (sides[k]->sent.len > sides[k]->delivered && sides[k]->ready_at > s->now && sides[k]->ready_at < soonest) soonest = sides[k]->ready_at;
+        int64_t deadline = is_over(sides[k]) ? INT64_MAX : mg_session_deadline(sides[k]->session);
+        if (deadline < soonest) soonest = deadline;
+    }
+    return soonest;
+}
+
 /* When something moves again by time alone. */
 int64_t line_deadline(const struct sim *s)
 {
     int64_t soonest = INT64_MAX;
     for (int i = 0; i < SIM_LINES; i++) {
-        const struct sim_line *line = &s->lines[i];
-        const struct sim_side *sides[] = {&line->node, &line->hub};
-        for (int k = 0; line->used && k < 2; k++) {
-            if (sides[k]->sent.len > sides[k]->delivered && sides[k]->ready_at > s->now && sides[k]->ready_at < soonest) soonest = sides[k]->ready_at;
-            if (is_over(sides[k])) continue;
-            int64_t deadline = mg_session_deadline(sides[k]->session);
-            if (deadline < soonest) soonest = deadline;
-        }
+        int64_t deadline = deadline_of(s, &s->lines[i]);
+        if (deadline < soonest) soonest = deadline;
     }
     return soonest;
 }
@@ -401,7 +407,7 @@ void line_run(struct sim *s, int index)
     for (int steps = 0; s->lines[index].used; steps++) {
         if (steps > 100000) sim_fail(s, "the session of %s does not end", s->machines[s->lines[index].node.machine].name);
         if (line_step(s, index)) continue;
-        int64_t deadline = line_deadline(s);
+        int64_t deadline = deadline_of(s, &s->lines[index]);
         if (deadline == INT64_MAX) sim_fail(s, "the session of %s waits for nothing", s->machines[s->lines[index].node.machine].name);
         if (deadline > s->now) s->now = deadline;
     }

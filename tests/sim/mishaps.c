@@ -80,11 +80,11 @@ static void revoke(struct sim *s)
     struct sim_machine *hub = &s->machines[SIM_HUB];
     struct mg_error err = {""};
     int m = any_machine(s);
-    if (!s->plan.revocations || m == SIM_HUB || !s->machines[m].born || s->machines[m].revoked || hub->store == NULL || !sim_chance(s, 20)) return;
+    if (!s->plan.revocations || m == SIM_HUB || s->machines[m].store == NULL || s->machines[m].revoked || hub->store == NULL || !sim_chance(s, 20)) return;
     for (int i = 1; i < s->count; i++)
         if (same_node(s, m, i)) people_lost(s, i, 0);
-    if (hub->store == NULL) return;
-    mg_status status = mg_hub_revoke(hub->store, mg_store_identity(hub->store)->hub ? s->machines[m].keys.name : "", &err);
+    if (hub->store == NULL || s->machines[m].store == NULL) return;
+    mg_status status = mg_hub_revoke(hub->store, mg_store_identity(s->machines[m].store)->name, &err);
     if (!machine_survived(s, SIM_HUB) || status == MG_STORAGE) {
         s->plan.revocations = false; /* done or not, nobody knows: what follows holds for both */
         return;

@@ -71,6 +71,22 @@ static void seed_sodium(uint64_t seed)
 
 /* --- the founding --- */
 
+static void tell_plan(struct sim *s)
+{
+    const struct sim_plan *p = &s->plan;
+    const struct { bool has; const char *name; } parts[] = {
+        {p->pack, "rules"}, {p->cuts, "cuts"}, {p->stalls, "stalls"}, {p->damage, "damage"}, {p->silence, "silence"}, {p->kills, "kills"},
+        {p->power_cuts, "power cuts"}, {p->disk_errors, "disk errors"}, {p->full_disks, "full disks"}, {p->drifting_clocks, "drifting clocks"},
+        {p->wild_clocks, "wild clocks"}, {p->node_restores, "restored nodes"}, {p->clones, "twins"}, {p->hub_restores, "a restored hub"},
+        {p->revocations, "revocations"}, {p->moves, "moves"}, {p->migrations, "migrations"}, {p->old_programs, "old programs"},
+        {p->months, "months"}, {p->prunes, "pruning"}, {p->late_nodes, "late nodes"}, {p->snapshots > 0, "snapshots"}, {p->budgets, "budgets"}};
+    char text[600];
+    int len = snprintf(text, sizeof text, "%d nodes, %d steps", p->nodes, p->steps);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (parts[i].has) len += snprintf(text + len, sizeof text - (size_t)len, ", %s", parts[i].name);
+    sim_say(s, "%s", text);
+}
+
 static void join_now(struct sim *s, int node)
 {
     struct sim_machine *m = &s->machines[node];
@@ -203,9 +219,10 @@ static void heal(struct sim *s)
         if (s->machines[m].born) heal_machine(s, m);
     for (int m = 1; m < s->count; m++)
         if (!s->machines[m].born) join_now(s, m);
-    for (int round = 0; moved > 0; round++) {
-        if (round == ROUNDS) sim_fail(s, "after %d sessions of each machine there is still something to send", ROUNDS);
-        moved = 0;
+    for (int round = 0; moved > 0 || s->tally.differ > 0; round++) {
+        if (round == ROUNDS && moved > 0) sim_fail(s, "after %d sessions of each machine there is still something to send", ROUNDS);
+        if (round == ROUNDS) check_difference(s);
+        moved = s->tally.differ = 0;
         for (int m = 1; m < s->count; m++) moved += visit(s, m);
     }
 }
@@ -223,6 +240,7 @@ void sim_run(uint64_t seed, const char *dir, bool tells)
     disk_install();
     mg_assert(mg_workshop_init(&s->workshop) == MG_OK);
     sim_plan_draw(s);
+    tell_plan(s);
     found(s);
     for (int i = 0; i < s->plan.steps; i++) step(s);
     heal(s);

@@ -89,6 +89,7 @@ struct sim {
     char dir[SIM_DIR];
     int64_t now; /* ms */
     bool healing, tells;
+    int last_differing; /* a machine */
     uint64_t trace_hash;
     struct sim_plan plan;
     struct sim_machine machines[SIM_MACHINES];
@@ -98,7 +99,7 @@ struct sim {
     struct sim_line lines[SIM_LINES];
     struct mg_workshop workshop;
     struct model model;
-    struct { uint64_t sessions, whole, kills, restores, stores, acts, moved; } tally;
+    struct { uint64_t sessions, whole, kills, restores, stores, acts, moved, differ; } tally;
 };
 
 /* sim.c */
@@ -145,5 +146,6 @@ void mishap(struct sim *s);
 /* check.c */
 void check_session(struct sim *s, const struct sim_line *line);
 void check_converged(struct sim *s);
+void check_difference(struct sim *s) __attribute__((noreturn)); /* there is one: says where */
 
 #endif

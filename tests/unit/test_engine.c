@@ -109,6 +109,41 @@ static void nothing_new_changes_nothing(void **state)
     assert_true(world_standing(w, ANNE).digests_agree);
 }
 
+/* END was on its way when somebody wrote one more line: that is not "other data than the hub". */
+static void what_is_written_during_a_session_makes_no_difference_known(void **state)
+{
+    (void)state;
+    id_text p;
+    struct mg_peer peer;
+    struct mg_end end;
+    struct mg_outcome outcome;
+    struct mg_buf chunk;
+    struct mg_error err;
+    open_martigues(2);
+    world_add(w, ANNE, "participant", p, "family_name=Durand", NULL);
+    world_sync_all(w);
+    struct mg_standing before = world_standing(w, ANNE);
+    uint64_t position = before.cursor.n;
+    mg_buf_init(&chunk, MG_CHUNK_RAW_MAX);
+    assert_int_equal(mg_apply_begin(world_store(w, HUB), &err), MG_OK);
+    assert_int_equal(mg_hub_admit(world_store(w, HUB), mg_store_identity(world_store(w, ANNE))->noise_public, &peer, &err), MG_OK);
+    assert_int_equal(mg_hub_chunk(world_store(w, HUB), &peer, &position, MG_CHUNK_RAW_MAX, &chunk, &end, &err), MG_OK);
+    assert_int_equal(mg_apply_commit(world_store(w, HUB), &err), MG_OK);
+    assert_int_equal(chunk.len, 0);
+    mg_buf_free(&chunk);
+    world_set(w, ANNE, "participant", p, "family_name", "Durand-Roux");
+    assert_int_equal(mg_apply_begin(world_store(w, ANNE), &err), MG_OK);
+    assert_int_equal(mg_replica_end(world_store(w, ANNE), &end, &outcome, &err), MG_OK);
+    assert_int_equal(mg_apply_commit(world_store(w, ANNE), &err), MG_OK);
+    assert_int_equal(outcome.waiting, 1);
+    assert_true(outcome.digests_agree && outcome.verdicts_agree);
+    struct mg_standing after = world_standing(w, ANNE); /* nor is it said to be synchronised now */
+    assert_int_equal(after.last_sync, before.last_sync);
+    assert_int_equal(after.waiting, 1);
+    world_sync_all(w);
+    expect_peace();
+}
+
 /* --- two people, one cell --- */
 
 static void a_review_cell_waits_for_a_person(void **state)
@@ -1124,6 +1159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         story(work_of_one_node_appears_at_the_others),
         story(nothing_new_changes_nothing),
+        story(what_is_written_during_a_session_makes_no_difference_known),
         story(a_review_cell_waits_for_a_person),
         story(a_latest_cell_shows_the_later_and_keeps_the_other),
         story(an_edit_beside_a_deletion_revives_the_row_kept),
