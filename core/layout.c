@@ -27,7 +27,7 @@ static int64_t last_layout(const struct mg_layout_step *list, int count)
 static mg_status read_layout(struct mg_conn *conn, int64_t *layout, struct mg_error *err)
 {
     mg_status status = mg_meta_int(conn, "layout", layout, 0, err);
-    if (status == MG_OK && *layout >= FIRST_LAYOUT) return MG_OK;
+    if (status == MG_STORAGE || (status == MG_OK && *layout >= FIRST_LAYOUT)) return status; /* a disk that fails is no damage */
     return mg_fail(err, MG_STORAGE, "maillage.db is not a node's store, or it is damaged; restore a backup");
 }
 

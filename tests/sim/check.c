@@ -27,7 +27,8 @@ void check_session(struct sim *s, const struct sim_line *line)
     const struct sim_machine *m = &s->machines[line->node.machine];
     const struct mg_close *close = &line->node.close;
     const struct mg_figures *f = &close->figures;
-    bool faulty = disk_fired(m->disk) || disk_fired(s->machines[SIM_HUB].disk);
+    bool faulty = s->plan.kills || s->plan.power_cuts || s->plan.disk_errors || s->plan.full_disks;
+    if (strstr(close->error.text, "damaged") != NULL && close->status == MG_STORAGE) sim_fail(s, "%s: %s", m->name, close->error.text);
     switch (close->status) {
     case MG_OK:
         break;

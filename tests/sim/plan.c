@@ -43,6 +43,8 @@ void sim_plan_draw(struct sim *s)
          * from an old copy may be the only one that held what the hub lost. */
         p->moves = p->migrations = p->revocations = p->late_nodes = false;
         p->node_restores = p->clones = false;
+        /* And one that took a snapshot holds by name alone what nobody may have whole any more. */
+        p->snapshots = 0;
     }
     p->steps = p->nodes > 20 ? 600 : 150 + sim_below(s, 350);
 }

@@ -51,6 +51,13 @@ void sim_fail(struct sim *s, const char *format, ...)
     _exit(1);
 }
 
+/* What SQLite has to say of a failure, between the lines of the story. */
+static void tell_sqlite(void *context, int code, const char *text)
+{
+    (void)context;
+    printf("                (SQLite: %d, %s)\n", code, text);
+}
+
 /* libsodium's chance, for what draws its own. */
 static uint64_t sodium_state;
 static const char *sodium_name(void) { return "seeded"; }
@@ -237,6 +244,7 @@ void sim_run(uint64_t seed, const char *dir, bool tells)
     s->trace_hash = UINT64_C(0xcbf29ce484222325);
     (void)snprintf(s->dir, sizeof s->dir, "%.150s", dir);
     seed_sodium(seed);
+    if (tells) mg_assert(sqlite3_config(SQLITE_CONFIG_LOG, tell_sqlite, NULL) == SQLITE_OK);
     disk_install();
     mg_assert(mg_workshop_init(&s->workshop) == MG_OK);
     sim_plan_draw(s);

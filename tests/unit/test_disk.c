@@ -139,6 +139,31 @@ static void unsynced_is_lost(void **state)
     assert_true(lost);
 }
 
+/* Whoever is told that the database is damaged throws it away. */
+static void read_error_is_no_damage(void **state)
+{
+    struct place p;
+    bool fired = true;
+    int tries = 0, told = 0;
+    (void)state;
+    place_open(&p, 1);
+    sqlite3 *db = connect(&p, "FULL");
+    assert_int_equal(sqlite3_exec(db, "CREATE TABLE t (a)", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(work(db), ROWS);
+    sqlite3_close(db);
+    while (fired) {
+        db = connect(&p, "FULL");
+        disk_fault_after(p.disk, DISK_READ_ERROR, ++tries, false);
+        int rc = sqlite3_exec(db, "SELECT length(a) FROM t; PRAGMA integrity_check", NULL, NULL, NULL);
+        fired = disk_fired(p.disk);
+        if (rc != SQLITE_OK) assert_int_equal(rc & 0xff, SQLITE_IOERR);
+        told += rc != SQLITE_OK;
+        sqlite3_close(db);
+    }
+    assert_true(told > 1); /* but for a read whose failure does not matter */
+    place_close(&p);
+}
+
 static void process_that_ends_keeps_its_writes(void **state)
 {
     struct place p;
@@ -179,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(synced_is_kept),
         cmocka_unit_test(unsynced_is_lost),
+        cmocka_unit_test(read_error_is_no_damage),
         cmocka_unit_test(process_that_ends_keeps_its_writes),
         cmocka_unit_test(full_until_healed),
     };
