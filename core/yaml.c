@@ -185,7 +185,7 @@ mg_status mg_yaml_read(struct mg_bytes text, const char *name, struct mg_yaml_do
     if (!mg_mp_is_text((const char *)text.data, text.len)) return mg_fail(err, MG_REFUSED, "%s:%d: not UTF-8 text", name, line_not_text(text));
     mg_assert(yaml_parser_initialize(&reader.parser) != 0);
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&reader.parser, text.data, text.len);
+    yaml_parser_set_input_string(&reader.parser, text.len > 0 ? text.data : (const uint8_t *)"", text.len);
     reader.document = calloc(1, sizeof *reader.document);
     mg_assert(reader.document != NULL);
     mg_status status = read_stream(&reader, err);

@@ -133,12 +133,16 @@ static void bytes_that_are_no_text(void **state)
 static void one_document(void **state)
 {
     (void)state;
+    struct mg_yaml_document *document = NULL;
+    struct mg_error err = {""};
     refuse("", "p.yaml:1: the document is empty");
+    assert_int_equal(mg_yaml_read((struct mg_bytes){NULL, 0}, "p.yaml", &document, &err), MG_REFUSED); /* SQLite's empty text */
+    assert_string_equal(err.text, "p.yaml:1: the document is empty");
     refuse("# nothing\n\n", ": the document is empty");
     refuse("a: 1\n---\nb: 2\n", "p.yaml:2: a second document; one file holds one");
     refuse("a: 1\n...\n---\n", "p.yaml:3: a second document");
     mg_yaml_free(take("---\na: 1\n...\n"));
-    struct mg_yaml_document *document = take("---\n");
+    document = take("---\n");
     assert_true(mg_yaml_is_null(mg_yaml_root(document)));
     mg_yaml_free(document);
 }
