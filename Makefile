@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 JOBS := $(shell nproc)
 
-.PHONY: all deps demo test lint bench install clean
+.PHONY: all deps demo test lint bench fuzz install clean
 
 all: deps
 	@cmake --preset release >/dev/null
@@ -29,6 +29,14 @@ bench: deps
 		[ -e "$$bench" ] || continue; \
 		MAILLAGE_BIN=$(CURDIR)/build/bin "build/$${bench%.c}" || exit 1; \
 	done
+
+# FUZZ_SECONDS a target; FUZZ names some of them, such as FUZZ='commit|bundle'.
+FUZZ_SECONDS ?= 600
+fuzz: deps
+	@.ci/deps --fuzz
+	@cmake --preset fuzz >/dev/null
+	@cmake --build --preset fuzz -j $(JOBS)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) ctest --preset fuzz -j $(JOBS) -R '/($(or $(FUZZ),.*))$$'
 
 # As another user than the one who built (sudo make install), it only copies: run make first.
 install:
