@@ -26,6 +26,7 @@
 #include "core/backup_file.h"
 #include "core/engine.h"
 #include "core/files.h"
+#include "core/hub.h"
 #include "core/verify.h"
 
 enum { PAGES_A_STEP = 64, DATE_LEN = 16, TRIES = 5 };
@@ -324,6 +325,7 @@ static mg_status back_up(struct mg_store *store, const char *file, bool replace,
     if (strlen(file) == 0 || strlen(file) >= sizeof report->file) return mg_fail(err, MG_USAGE, "the name of the backup is empty or too long");
     snprintf(report->file, sizeof report->file, "%s", file);
     mg_status status = may_take_place(store, file, replace, &replaced, err);
+    if (status == MG_OK && store->id.hub) status = mg_hub_name_own(store, err);
     if (status == MG_OK) status = make(store, file, report, err);
     if (status != MG_OK) return status;
     struct mg_error why = {""};

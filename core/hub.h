@@ -32,6 +32,11 @@ mg_status mg_hub_continue(struct mg_store *store, struct mg_error *err) MG_MUST_
  * directory will do while its maillaged runs. */
 mg_status mg_hub_number_own(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
 
+/* The same before the hub is copied, also while its maillaged does not run (it is then kept from starting meanwhile, and this is a
+ * run of its own). A commit without a number has no name for ever: should the copy be restored, its life would give it another
+ * than this one does, and whoever had seen the one would not have seen the other. */
+mg_status mg_hub_name_own(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
+
 /* The enrolled node with this Noise key; MG_DENIED with the reason (unknown, revoked). Reads. */
 mg_status mg_hub_admit(struct mg_store *store, const uint8_t noise_public[MG_KEY_LEN], struct mg_peer *peer,
                        struct mg_error *err) MG_MUST_CHECK;

@@ -149,6 +149,10 @@ int machine_copy(struct sim *s, int index, bool backup)
     struct mg_error err = {""};
     mg_assert(m->store != NULL);
     if (s->copy_count == SIM_COPIES) return -1;
+    if (backup && mg_hub_number_own(m->store, &err) != MG_OK) { /* as mg_backup does first */
+        (void)machine_survived(s, index);
+        return -1;
+    }
     struct sim_copy *copy = &s->copies[s->copy_count];
     (void)snprintf(copy->dir, sizeof copy->dir, "%.150s/copy-%d", s->dir, s->copy_count);
     copy->machine = index;

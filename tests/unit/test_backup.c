@@ -360,6 +360,27 @@ static void the_node_that_is_there_is_set_aside(void **state)
     expect_same(dir, ANNE);
 }
 
+/* What the hub's people wrote just before the backup has one name, in this life and in the restored one. */
+static void what_the_hub_wrote_is_named_before_it_is_copied(void **state)
+{
+    char id[MG_ID_TEXT_LEN + 1];
+    path_text file;
+    (void)state;
+    in_world(file, "b");
+    world_add(w, HUB, "participant", id, "family_name=Avant", "antenna=" MDFJ, NULL);
+    back_up(HUB, file, false);
+    world_sync_all(w);
+    world_set(w, ANNE, "participant", id, "family_name", "Après"); /* having seen it */
+    mg_store_close(w->nodes[HUB].store);
+    w->nodes[HUB].store = NULL;
+    assert_int_equal(mg_restore(w->nodes[HUB].dir, file, true, &w->nodes[HUB].env, NULL, &report, &err), MG_OK);
+    world_reopen(w, HUB);
+    world_sync_all(w);
+    assert_int_equal(world_conflicts(w, HUB), 0);
+    expect_cell(w, HUB, "participant", id, "family_name", "Après");
+    world_expect_agreement(w);
+}
+
 /* Killed after its K-th move, what restore has begun is ended by whoever opens the store. */
 static void killed_between_two_moves_it_is_finished_later(void **state)
 {
@@ -508,6 +529,7 @@ int main(void)
         story(stopped_anywhere_nothing_is_left),
         story(others_write_while_it_is_made),
         story(the_node_that_is_there_is_set_aside),
+        story(what_the_hub_wrote_is_named_before_it_is_copied),
         story(killed_between_two_moves_it_is_finished_later),
         story(the_archive_comes_along),
         story(rows_held_back_do_not_stop_a_backup),
