@@ -497,6 +497,7 @@ static mg_status own_past_known(struct sequencing *s, struct mg_error *err)
 }
 
 static mg_status sequence_own(struct mg_store *store, struct mg_error *err);
+static mg_status still_enrolled(struct mg_store *store, const struct mg_peer *peer, struct mg_error *err);
 
 /* The batch as bytes; who signed it; what may be believed of it. */
 static mg_status open_batch(struct mg_store *store, const struct mg_peer *peer, struct mg_bytes bytes, bool refill, struct mg_batch *batch,
@@ -590,7 +591,8 @@ mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct m
     *fork_base = UINT64_MAX;
     mg_assert(store->history_running != 0);
     mg_buf_init(&room, MG_BATCH_RAW_MAX); /* so that it fits a chunk when it is given out again */
-    mg_status status = sequence_own(store, err);
+    mg_status status = still_enrolled(store, peer, err);
+    if (status == MG_OK) status = sequence_own(store, err);
     if (status == MG_OK) status = open_batch(store, peer, bytes, refill, &batch, &room, &by, &found, err);
     if (status == MG_OK && found) status = sequence_opened(store, peer, &batch, &by, refill, receipt, fork_base, err);
     else if (status == MG_OK) mg_mp_put_array(receipt, 0);
@@ -669,6 +671,20 @@ mg_status mg_hub_name_own(struct mg_store *store, struct mg_error *err)
 
 /* --- hello --- */
 
+static mg_status refuse_revoked(const char *name, struct mg_error *err)
+{
+    return mg_fail(err, MG_DENIED, "the hub has revoked this node (%s); what it holds stays readable here", name);
+}
+
+/* Revoked while it is in a session: from here on it gives nothing and gets nothing. */
+static mg_status still_enrolled(struct mg_store *store, const struct mg_peer *peer, struct mg_error *err)
+{
+    struct mg_registered registered;
+    bool found;
+    mg_status status = mg_registry_get(store, &store->remote, peer->node, &registered, &found, err);
+    return status != MG_OK || (found && registered.active) ? status : refuse_revoked(peer->name, err);
+}
+
 mg_status mg_hub_admit(struct mg_store *store, const uint8_t noise_public[MG_KEY_LEN], struct mg_peer *peer, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
@@ -686,7 +702,7 @@ mg_status mg_hub_admit(struct mg_store *store, const uint8_t noise_public[MG_KEY
     snprintf(peer->name, sizeof peer->name, "%s", name != NULL ? name : "");
     if (scopes != NULL) peer->scope_count = mg_scopes_split(scopes, strlen(scopes), peer->scopes);
     sqlite3_reset(stmt);
-    if (!active) return mg_fail(err, MG_DENIED, "the hub has revoked this node (%s); what it holds stays readable here", peer->name);
+    if (!active) return refuse_revoked(peer->name, err);
     return MG_OK;
 }
 
@@ -1070,7 +1086,8 @@ mg_status mg_hub_chunk(struct mg_store *store, const struct mg_peer *peer, uint6
     uint32_t count = 0;
     uint64_t at = *position;
     mg_buf_init(&items, 16 * 1024 * 1024);
-    mg_status status = sequence_own(store, err);
+    mg_status status = still_enrolled(store, peer, err);
+    if (status == MG_OK) status = sequence_own(store, err);
     if (status == MG_OK) status = peer_has_departures(&out);
     while (status == MG_OK) {
         size_t before = items.len;

@@ -50,7 +50,7 @@ mg_status mg_hub_hello(struct mg_store *store, struct mg_peer *peer, const struc
 /* Sequences a batch: verifies chains, signature and grants, numbers, merges. RECEIPT gets the
  * signed receipt, also when the batch was known (then the first one's, byte-identical).
  * *FORK_BASE: UINT64_MAX, or the seq after which the hub holds other commits under that
- * incarnation: nothing was stored and RECEIPT is empty. MG_BAD_BYTES: forged; nothing was stored. */
+ * incarnation: nothing was stored and RECEIPT is empty. MG_BAD_BYTES: forged; nothing was stored. MG_DENIED: revoked meanwhile. */
 mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct mg_bytes bytes, bool refill,
                           struct mg_buf *receipt, uint64_t *fork_base, struct mg_error *err) MG_MUST_CHECK;
 

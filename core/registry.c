@@ -34,7 +34,15 @@ mg_status mg_registry_get(struct mg_store *store, struct mg_conn *conn, const ui
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NODE_BY_ID);
     if (stmt != NULL) sqlite3_bind_blob(stmt, 1, node, MG_ID_LEN, SQLITE_STATIC);
     mg_status status;
-    if (mg_step(conn, stmt, &status, err) <= 0) return status;
+    int got = mg_step(conn, stmt, &status, err);
+    if (got == 0 && memcmp(node, store->id.node, MG_ID_LEN) == 0) { /* it has sent something and received nothing yet */
+        *found = registered->active = true;
+        memcpy(registered->sign_key, store->id.sign_public, MG_KEY_LEN);
+        memcpy(registered->name, store->id.name, sizeof registered->name);
+        memcpy(registered->scopes, store->id.scopes, sizeof registered->scopes);
+        registered->scope_count = store->id.scope_count;
+    }
+    if (got <= 0) return status;
     const char *name = (const char *)sqlite3_column_text(stmt, 0), *state = (const char *)sqlite3_column_text(stmt, 5);
     snprintf(registered->name, sizeof registered->name, "%s", name != NULL ? name : "");
     registered->active = state != NULL && strcmp(state, "active") == 0;

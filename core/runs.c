@@ -191,10 +191,12 @@ mg_status mg_runs_hear(struct mg_store *store, struct mg_conn *conn, uint64_t ru
     store->run.at_hub = runs;
     if (runs >= INT64_MAX) return mg_fail(err, MG_BAD_BYTES, "the hub counts more run reports than there can be");
     mg_status status = mg_runs_known(conn, store->id.node, &own, err);
-    if (status == MG_OK && runs > own) status = mg_meta_set_int(conn, "runs_floor", (int64_t)runs, err);
+    if (status == MG_OK) status = untold(store, conn, runs, &run, &found, err);
+    /* Nothing gets one of the numbers that the hub has, also when the last of them here is the one that has to give its up. */
+    if (status == MG_OK && (runs > own || (found && runs == own))) status = mg_meta_set_int(conn, "runs_floor", (int64_t)runs, err);
     while (status == MG_OK && found) {
-        status = untold(store, conn, runs, &run, &found, err);
-        if (status == MG_OK && found) status = renumber(store, conn, &run, err);
+        status = renumber(store, conn, &run, err);
+        if (status == MG_OK) status = untold(store, conn, runs, &run, &found, err);
     }
     return status;
 }

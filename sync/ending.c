@@ -72,7 +72,7 @@ static enum mg_error_code code_for(const struct mg_session *s, mg_status status)
     case MG_STORAGE:
         return MG_ERROR_STORAGE;
     case MG_DENIED:
-        return enrolling ? MG_ERROR_INVITATION : op == MG_STORE_SEQUENCE ? MG_ERROR_COMMITS : MG_ERROR_NODE;
+        return enrolling ? MG_ERROR_INVITATION : MG_ERROR_NODE;
     case MG_REFUSED:
         return op == MG_STORE_SEQUENCE ? MG_ERROR_COMMITS : MG_ERROR_FAILED;
     case MG_BAD_BYTES:

@@ -95,6 +95,7 @@ bool line_begin(struct sim *s, int node)
     memset(line, 0, sizeof *line);
     line->used = true;
     line->enrols = !m->born;
+    line->was_revoked = m->revoked;
     line->cut_at = -1;
     side_begin(s, &line->node, node, ours);
     side_begin(s, &line->hub, SIM_HUB, theirs);

@@ -214,6 +214,7 @@ void machine_clone(struct sim *s, int copy)
     struct sim_machine *m = &s->machines[machine_new(s, name)];
     memcpy(m->antennas, from->antennas, sizeof m->antennas);
     m->antenna_count = from->antenna_count;
+    m->keys = from->keys;
     m->revoked = from->revoked;
     m->born = true;
     m->up_at = s->now;

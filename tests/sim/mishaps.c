@@ -86,13 +86,29 @@ static void revoke(struct sim *s)
     if (hub->store == NULL || s->machines[m].store == NULL) return;
     mg_status status = mg_hub_revoke(hub->store, mg_store_identity(s->machines[m].store)->name, &err);
     if (!machine_survived(s, SIM_HUB) || status == MG_STORAGE) {
-        s->plan.revocations = false; /* done or not, nobody knows: what follows holds for both */
+        s->revocation_in_doubt = true; /* done or not, nobody knows before all is well */
         return;
     }
     if (status != MG_OK) sim_fail(s, "a revocation: %s", err.text);
     sim_say(s, "%s is revoked", s->machines[m].name);
     for (int i = 1; i < s->count; i++)
         if (same_node(s, m, i)) s->machines[i].revoked = true;
+}
+
+void mishaps_settle(struct sim *s)
+{
+    for (int m = 1; m < s->count && s->revocation_in_doubt; m++) {
+        sqlite3_stmt *stmt = NULL;
+        if (!s->machines[m].born || s->machines[m].revoked) continue;
+        mg_assert(sqlite3_prepare_v2(mg_store_db(s->machines[SIM_HUB].store), "SELECT state FROM node WHERE id = ?1", -1, &stmt, NULL) == SQLITE_OK);
+        sqlite3_bind_blob(stmt, 1, mg_store_identity(s->machines[m].store)->node, MG_ID_LEN, SQLITE_STATIC);
+        if (sqlite3_step(stmt) == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(stmt, 0), "revoked") == 0) {
+            s->machines[m].revoked = true;
+            people_lost(s, m, 0);
+        }
+        sqlite3_finalize(stmt);
+    }
+    s->revocation_in_doubt = false;
 }
 
 static void migrate(struct sim *s)

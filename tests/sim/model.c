@@ -7,7 +7,7 @@
 #include "core/status.h"
 
 const struct model_table model_tables[MODEL_TABLES] = {
-    {.name = "participant", .columns = {"family_name", "given_name"}},
+    {.name = "participant", .columns = {"family_name", "given_name", "antenna"}},
     {.name = "step", .columns = {"starts_on", "ends_on"}, .dates = true, .of_participant = true},
     {.name = "exit", .columns = {"evidence"}, .of_participant = true},
     {.name = "situation", .columns = {"until"}, .dates = true, .of_participant = true, .keyed = true},
@@ -91,6 +91,14 @@ static bool stands(const struct model *m, int act)
     for (int b = 0; b < m->act_count; b++)
         if (m->acts[b].accepted && m->acts[b].row == a->row && m->acts[b].column == a->column && has(&m->acts[b].seen, act)) return false;
     return true;
+}
+
+const char *model_antenna(const struct model *m, int row)
+{
+    while (m->rows[row].parent >= 0) row = m->rows[row].parent;
+    for (int a = 0; a < m->act_count; a++)
+        if (m->acts[a].row == row && m->acts[a].column == MODEL_ANTENNA && stands(m, a)) return m->acts[a].value;
+    return NULL;
 }
 
 static bool alive(const struct model *m, int row)

@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { MODEL_ACTS = 2048, MODEL_ROWS = 512, MODEL_ID = 37, MODEL_VALUE = 16, MODEL_SHOWN = 64 };
-enum { MODEL_INSERT = -1, MODEL_REMOVE = -2, MODEL_TOUCH = -3 }; /* instead of a column */
+enum { MODEL_ACTS = 2048, MODEL_ROWS = 512, MODEL_ID = 37, MODEL_VALUE = 32, MODEL_SHOWN = 64 };
+enum { MODEL_INSERT = -1, MODEL_REMOVE = -2 }; /* instead of a column */
 
 /* The tables that people work in, and their columns that keep what two wrote at once. */
 struct model_table {
@@ -23,7 +23,7 @@ struct model_table {
     bool of_participant;    /* its rows refer to one */
     bool keyed;             /* two who enter the same make the same row */
 };
-enum { MODEL_TABLES = 5, MODEL_PARTICIPANT = 0, MODEL_EMPLOYER = 4 };
+enum { MODEL_TABLES = 5, MODEL_PARTICIPANT = 0, MODEL_EMPLOYER = 4, MODEL_ANTENNA = 2 /* a column of participant */ };
 extern const struct model_table model_tables[MODEL_TABLES];
 
 struct model_set {
@@ -44,7 +44,6 @@ struct model_row {
     int table, parent; /* a row; -1 */
     int key;           /* of a keyed table: which of its parent's */
     char id[MODEL_ID];
-    const char *antenna; /* a participant's, as last moved */
 };
 
 struct model {
@@ -68,10 +67,11 @@ int model_add_row(struct model *m, int table, const char *id, int parent);
 void model_value(const struct model *m, int table, char value[MODEL_VALUE]);
 
 /* Somebody at a screen does something to one row. Values on it that nobody wrote: -1. INSERT comes before the values that
- * are entered with it; TOUCH is a write that no screen of ours shows. */
+ * are entered with it. */
 int model_act(struct model *m, int by, int row, int column, const char *value, const struct model_screen *screen, int insert);
 
 /* From what was accepted. */
+const char *model_antenna(const struct model *m, int row); /* where the dossier of ROW is; NULL: no dossier's */
 bool model_visible(const struct model *m, int row);
 /* Whether a screen shows column COLUMN as it should. */
 bool model_agrees(const struct model *m, int row, int column, const struct model_screen *screen);

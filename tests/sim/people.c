@@ -11,14 +11,14 @@ static bool read_cells(struct sim *s, int m, const struct model_row *row, struct
     sqlite3 *db = mg_store_db(s->machines[m].store);
     sqlite3_stmt *stmt = NULL;
     char sql[400];
-    (void)snprintf(sql, sizeof sql, "SELECT %s, %s FROM %s WHERE id = unhex(replace('%s', '-', ''))",
-                   table->columns[0] != NULL ? table->columns[0] : "NULL",
-                   table->columns[0] != NULL && table->columns[1] != NULL ? table->columns[1] : "NULL", table->name, row->id);
+    int len = snprintf(sql, sizeof sql, "SELECT 0");
+    for (int c = 0; c < 3 && table->columns[c] != NULL; c++) len += snprintf(sql + len, sizeof sql - (size_t)len, ", %s", table->columns[c]);
+    (void)snprintf(sql + len, sizeof sql - (size_t)len, " FROM %s WHERE id = unhex(replace('%s', '-', ''))", table->name, row->id);
     if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK) return false;
     int rc = sqlite3_step(stmt);
     screen->visible = rc == SQLITE_ROW;
-    for (int c = 0; c < 2 && screen->visible && table->columns[c] != NULL; c++) {
-        const char *text = (const char *)sqlite3_column_text(stmt, c);
+    for (int c = 0; c < 3 && screen->visible && table->columns[c] != NULL; c++) {
+        const char *text = (const char *)sqlite3_column_text(stmt, c + 1);
         if (text == NULL) continue;
         (void)snprintf(screen->values[c][0], MODEL_VALUE, "%s", text);
         screen->counts[c] = 1;
@@ -187,10 +187,10 @@ static void enter(struct sim *s, int m)
     int row = status == MG_OK ? model_row(model, table, id) : -1;
     if (row < 0) row = model_add_row(model, table, id, parent);
     model->rows[row].key = key;
-    if (antenna != NULL) model->rows[row].antenna = antenna;
     int insert = model_act(model, m, row, MODEL_INSERT, value, NULL, -1);
     noted(s, m, insert, status);
     if (t->columns[0] != NULL) noted(s, m, model_act(model, m, row, 0, value, NULL, insert), status);
+    if (antenna != NULL) noted(s, m, model_act(model, m, row, MODEL_ANTENNA, antenna, NULL, insert), status);
     sim_say(s, "%s: %s %s is entered as %s%s", at->name, t->name, id, value, status != MG_OK ? ", perhaps" : "");
 }
 
@@ -250,7 +250,7 @@ void people_act(struct sim *s, int m)
     else take_away(s, m);
 }
 
-/* Only the hub moves dossiers here, and so never two ways at once. */
+/* Only the hub moves dossiers here, and so never two ways at once; and never back, so that each move is known by where it goes. */
 void people_move(struct sim *s)
 {
     static struct model_screen screen;
@@ -261,16 +261,13 @@ void people_move(struct sim *s)
     int row = guess_often(s, SIM_HUB, MODEL_PARTICIPANT, &screen);
     if (row < 0) return;
     const char *to = antennas[sim_below(s, 3)];
-    if (s->model.rows[row].antenna == NULL || strcmp(to, s->model.rows[row].antenna) == 0) return;
+    if (model_find(&s->model, row, MODEL_ANTENNA, to) >= 0) return;
     struct mg_assignment cell = {"antenna", to};
+    int act = model_act(&s->model, SIM_HUB, row, MODEL_ANTENNA, to, &screen, -1);
+    if (act < 0) sim_fail(s, "the hub shows a dossier where nobody moved it: %s", s->model.rows[row].id);
     mg_status status = mg_set(hub->store, "participant", s->model.rows[row].id, &cell, 1, &err);
+    noted(s, SIM_HUB, act, status);
     if (status == MG_REFUSED) sim_fail(s, "a dossier cannot move: %s", err.text);
     (void)failed(s, SIM_HUB, status, &err, "a move");
-    if (status != MG_OK) { /* perhaps it moved: look */
-        s->model.rows[row].antenna = NULL;
-        return;
-    }
-    s->model.rows[row].antenna = to;
-    noted(s, SIM_HUB, model_act(&s->model, SIM_HUB, row, MODEL_TOUCH, NULL, NULL, -1), status);
-    sim_say(s, "hub: dossier %s moves to %s", s->model.rows[row].id, to);
+    sim_say(s, "hub: dossier %s moves to %s%s", s->model.rows[row].id, to, status != MG_OK ? ", perhaps" : "");
 }

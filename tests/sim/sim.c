@@ -224,6 +224,7 @@ static void heal(struct sim *s)
     }
     for (int m = 0; m < s->count; m++)
         if (s->machines[m].born) heal_machine(s, m);
+    mishaps_settle(s);
     for (int m = 1; m < s->count; m++)
         if (!s->machines[m].born) join_now(s, m);
     for (int round = 0; moved > 0 || s->tally.differ > 0; round++) {

@@ -78,7 +78,7 @@ struct sim_side {
 };
 
 struct sim_line {
-    bool used, enrols, damaged;
+    bool used, enrols, damaged, was_revoked;
     struct sim_side node, hub;
     int64_t cut_at; /* bytes in both directions; -1 */
     int64_t latency;
@@ -88,7 +88,7 @@ struct sim {
     uint64_t seed, dice;
     char dir[SIM_DIR];
     int64_t now; /* ms */
-    bool healing, tells;
+    bool healing, tells, revocation_in_doubt;
     int last_differing; /* a machine */
     uint64_t trace_hash;
     struct sim_plan plan;
@@ -142,6 +142,7 @@ void people_lost(struct sim *s, int m, int since); /* acts from SINCE on that th
 
 /* mishaps.c */
 void mishap(struct sim *s);
+void mishaps_settle(struct sim *s); /* who was revoked, when that was in doubt */
 
 /* check.c */
 void check_session(struct sim *s, const struct sim_line *line);

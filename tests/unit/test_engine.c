@@ -144,6 +144,55 @@ static void what_is_written_during_a_session_makes_no_difference_known(void **st
     expect_peace();
 }
 
+static void what_was_only_sent_verifies_too(void **state)
+{
+    (void)state;
+    id_text p;
+    struct mg_verify_report report;
+    struct mg_error err;
+    open_martigues(2);
+    int node = world_join(w, "david", MDFJ);
+    world_add(w, node, "employer", p, "name=Port", "plie=martigues", NULL);
+    world_push_only(w, node); /* the line broke before its own name came back */
+    if (mg_log_verify(world_store(w, node), &report, &err) != MG_OK) fail_msg("%s", err.text);
+    assert_int_equal(report.receipts, 1);
+}
+
+/* Whoever is revoked in the middle of a session gives nothing and gets nothing from there on. */
+static void a_revocation_takes_effect_in_a_session(void **state)
+{
+    (void)state;
+    id_text p;
+    struct mg_peer peer;
+    struct mg_end end;
+    struct mg_buf bytes, receipt;
+    struct mg_error err;
+    uint64_t position = 0, last, fork_base;
+    open_martigues(2);
+    world_sync_all(w);
+    world_add(w, ANNE, "participant", p, "family_name=Durand", NULL);
+    struct mg_store *hub = world_store(w, HUB);
+    mg_buf_init(&bytes, MG_CHUNK_RAW_MAX);
+    mg_buf_init(&receipt, MG_CHUNK_RAW_MAX);
+    assert_int_equal(mg_apply_begin(hub, &err), MG_OK);
+    assert_int_equal(mg_hub_admit(hub, mg_store_identity(world_store(w, ANNE))->noise_public, &peer, &err), MG_OK);
+    assert_int_equal(mg_hub_chunk(hub, &peer, &position, MG_CHUNK_RAW_MAX, &bytes, &end, &err), MG_OK);
+    assert_int_equal(mg_apply_commit(hub, &err), MG_OK);
+    assert_int_equal(mg_hub_revoke(hub, "anne", &err), MG_OK);
+    assert_int_equal(mg_apply_begin(hub, &err), MG_OK);
+    assert_int_equal(mg_hub_chunk(hub, &peer, &position, MG_CHUNK_RAW_MAX, &bytes, &end, &err), MG_DENIED);
+    assert_non_null(strstr(err.text, "revoked"));
+    mg_buf_clear(&bytes);
+    assert_int_equal(mg_apply_begin(world_store(w, ANNE), &err), MG_OK);
+    assert_int_equal(mg_replica_batch(world_store(w, ANNE), 0, MG_BATCH_RAW_MAX, &bytes, &last, &err), MG_OK);
+    mg_apply_rollback(world_store(w, ANNE));
+    assert_int_equal(mg_hub_sequence(hub, &peer, mg_buf_bytes(&bytes), false, &receipt, &fork_base, &err), MG_DENIED);
+    mg_apply_rollback(hub);
+    mg_buf_free(&bytes);
+    mg_buf_free(&receipt);
+    expect_cell(w, HUB, "participant", p, "family_name", "(none)");
+}
+
 /* --- two people, one cell --- */
 
 static void a_review_cell_waits_for_a_person(void **state)
@@ -1160,6 +1209,8 @@ int main(void)
         story(work_of_one_node_appears_at_the_others),
         story(nothing_new_changes_nothing),
         story(what_is_written_during_a_session_makes_no_difference_known),
+        story(what_was_only_sent_verifies_too),
+        story(a_revocation_takes_effect_in_a_session),
         story(a_review_cell_waits_for_a_person),
         story(a_latest_cell_shows_the_later_and_keeps_the_other),
         story(an_edit_beside_a_deletion_revives_the_row_kept),

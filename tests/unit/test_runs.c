@@ -289,6 +289,27 @@ static void a_restored_node_tells_all_the_same(void **state)
     world_close(&w);
 }
 
+/* As far on as the hub, with a report under the very number that the hub has last: of another life. */
+static void a_twin_that_is_as_far_as_the_hub_tells_all_the_same(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 7);
+    int node = world_join(&w, "mdfj", martigues);
+    world_sync(&w, node); /* 1 */
+    int twin = world_clone(&w, world_copy(&w, node), "twin");
+    world_sync(&w, node);   /* 2 */
+    fail_to_sync(&w, twin); /* 2 there, too */
+    world_sync(&w, twin);
+    struct listed own = runs_of(&w, twin, twin);
+    assert_int_equal(own.count, 3);
+    assert_int_equal(own.runs[1].number, 3);
+    assert_int_equal(own.runs[1].status, MG_UNREACHABLE);
+    assert_int_equal(own.runs[2].number, 4);
+    assert_int_equal(runs_of(&w, HUB, node).count, 4);
+    world_close(&w);
+}
+
 static void a_restored_hub_is_told_again(void **state)
 {
     (void)state;
@@ -422,6 +443,7 @@ int main(void)
         cmocka_unit_test(of_many_reports_the_newest_are_told),
         cmocka_unit_test(what_is_kept_is_bounded),
         cmocka_unit_test(a_restored_node_tells_all_the_same),
+        cmocka_unit_test(a_twin_that_is_as_far_as_the_hub_tells_all_the_same),
         cmocka_unit_test(a_restored_hub_is_told_again),
         cmocka_unit_test(forged_and_damaged_reports_are_left_out),
         cmocka_unit_test(the_hub_tells_a_night),
