@@ -199,6 +199,22 @@ bool mg_batch_head(const struct mg_batch *batch, const char *scope, uint64_t *se
     return false;
 }
 
+bool mg_batch_heads_hold(const struct mg_batch *batch, bool (*holds)(void *context, uint64_t seq, const uint8_t hash[MG_HASH_LEN]), void *context)
+{
+    struct mg_mp_reader in;
+    mg_mp_read(&in, batch->heads.data, batch->heads.len);
+    uint32_t count = mg_mp_get_array(&in, MG_HEADS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t hash[MG_HASH_LEN];
+        mg_mp_expect_array(&in, 3);
+        (void)mg_mp_get_str(&in, MG_SCOPE_MAX);
+        uint64_t seq = mg_mp_get_uint(&in);
+        mg_mp_get_bin_exact(&in, hash, MG_HASH_LEN);
+        if (in.error != NULL || !holds(context, seq, hash)) return false;
+    }
+    return in.error == NULL;
+}
+
 /* --- signatures --- */
 
 static void batch_hash(const struct mg_batch *batch, uint8_t hash[MG_HASH_LEN])

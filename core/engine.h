@@ -500,6 +500,9 @@ bool mg_receipt_signed(const struct mg_batch *batch, const struct mg_receipt *re
 
 /* The head of SCOPE: false when the batch names none. */
 bool mg_batch_head(const struct mg_batch *batch, const char *scope, uint64_t *seq, uint8_t hash[MG_HASH_LEN]);
+/* All its heads are what HOLDS says they should be: the chains to them cover every commit of the batch. */
+bool mg_batch_heads_hold(const struct mg_batch *batch, bool (*holds)(void *context, uint64_t seq, const uint8_t hash[MG_HASH_LEN]),
+                         void *context);
 
 /* Keeps what was signed, and gives its commits in [first_seq, last_seq] that are in the log their
  * number; one that had a number of another history keeps that too. COMPLETE: all are in the log. */
@@ -597,6 +600,7 @@ int mg_digests_of(const struct mg_conn *conn, const char scopes[][MG_SCOPE_MAX +
 void mg_end_hash(const uint8_t node[MG_ID_LEN], const struct mg_end *end, uint8_t hash[MG_HASH_LEN]);
 
 /* Parts of replica.c that answers of bundles are taken with (bundle.c), and the reverse. */
+mg_status mg_copy_at_work(struct mg_error *err) MG_MUST_CHECK; /* the sentence, when what comes shows it */
 mg_status mg_own_hash(struct mg_conn *conn, uint32_t author, uint64_t seq, uint8_t hash[MG_HASH_LEN], struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_welcome_learn(struct mg_store *store, const struct mg_welcome *welcome, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_welcome_compare(struct mg_store *store, const struct mg_welcome *welcome, uint64_t *push_from, bool *forked,

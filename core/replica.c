@@ -15,6 +15,12 @@ static mg_status self_author(struct mg_store *store, struct mg_conn *conn, uint3
     return mg_author_find(conn, store->id.node, store->id.incarnation, author, err);
 }
 
+/* It is seen at the next HELLO, and this node goes on under a name of its own. */
+mg_status mg_copy_at_work(struct mg_error *err)
+{
+    return mg_fail(err, MG_FAILED, "a copy of this directory is at work and wrote something else under the same name in this moment: call again");
+}
+
 /* The hash of one's own commit SEQ; zeros for 0 or when it is not there. */
 mg_status mg_own_hash(struct mg_conn *conn, uint32_t author, uint64_t seq, uint8_t hash[MG_HASH_LEN], struct mg_error *err)
 {
@@ -381,6 +387,21 @@ mg_status mg_replica_refill(struct mg_store *store, uint64_t *position, size_t m
     return status;
 }
 
+struct own_commits {
+    struct mg_conn *conn;
+    uint32_t author;
+    mg_status status;
+    struct mg_error *err;
+};
+
+static bool is_own(void *context, uint64_t seq, const uint8_t hash[MG_HASH_LEN])
+{
+    struct own_commits *own = context;
+    uint8_t ours[MG_HASH_LEN];
+    own->status = mg_own_hash(own->conn, own->author, seq, ours, own->err);
+    return own->status == MG_OK && memcmp(ours, hash, MG_HASH_LEN) == 0;
+}
+
 /* [P 4.3] receipts = [[node, incarnation, first_seq, last_seq, heads, receipt], ...] */
 static mg_status take_receipt(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, struct mg_error *err)
 {
@@ -403,6 +424,10 @@ static mg_status take_receipt(struct mg_store *store, struct mg_conn *conn, stru
     mg_status status = mg_author_find(conn, batch.node, batch.incarnation, &author, err);
     if (status == MG_OK) status = mg_author_last(conn, author, &last, err);
     if (status != MG_OK || last < batch.last_seq) return status; /* of commits that we lost: the hub sends them */
+    /* A copy of this directory may have sent others under the same names, in this very moment. Ours have no receipt then: they go on
+     * under another name when the hub says where the two part. */
+    struct own_commits own = {.conn = conn, .author = author, .status = MG_OK, .err = err};
+    if (!mg_batch_heads_hold(&batch, is_own, &own)) return own.status;
     mg_batch_sign(&batch, store->id.sign_secret); /* deterministic: the signature that we sent */
     return mg_batch_keep(conn, &batch, author, true, err);
 }
@@ -445,8 +470,9 @@ static mg_status check_heads(struct mg_store *store, struct mg_conn *conn, const
         mg_status status = mg_chain_head(conn, author, s, &chain_seq, chain, err);
         if (status != MG_OK) return status;
         if (chain_seq > seq) continue; /* a batch that we hold already */
-        if (chain_seq != seq || memcmp(hash, chain, MG_HASH_LEN) != 0)
-            return mg_fail(err, MG_BAD_BYTES, "commits of %s are not what their author signed", conn->scopes[s].path);
+        if (chain_seq == seq && memcmp(hash, chain, MG_HASH_LEN) == 0) continue;
+        if (memcmp(batch->node, store->id.node, MG_ID_LEN) == 0) return mg_copy_at_work(err);
+        return mg_fail(err, MG_BAD_BYTES, "commits of %s are not what their author signed", conn->scopes[s].path);
     }
     return MG_OK;
 }

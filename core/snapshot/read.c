@@ -672,8 +672,10 @@ static mg_status keep_chain(struct mg_unpacking *u, const struct reach *reach, s
     uint64_t seq;
     mg_status status = mg_chain_head(conn, reach->author, reach->scope, &seq, hash, err);
     if (status != MG_OK) return status;
-    if (seq == reach->seq && memcmp(hash, reach->hash, MG_HASH_LEN) != 0)
+    if (seq == reach->seq && memcmp(hash, reach->hash, MG_HASH_LEN) != 0) {
+        if (memcmp(conn->lineage.authors[reach->author].node, u->store->id.node, MG_ID_LEN) == 0) return mg_copy_at_work(err);
         return mg_fail(err, MG_BAD_BYTES, "a snapshot holds other commits than this node does");
+    }
     if (seq < reach->seq) status = mg_chain_set(conn, reach->author, reach->scope, reach->seq, reach->hash, err);
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_BASE_ADD);
     sqlite3_bind_int64(stmt, 1, reach->author);

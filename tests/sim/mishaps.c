@@ -143,6 +143,7 @@ static void prune(struct sim *s)
     struct sim_machine *m = &s->machines[any_machine(s)];
     struct mg_error err = {""};
     if (!s->plan.prunes || m->store == NULL || m->line >= 0) return;
+    if (m->index == SIM_HUB && s->plan.hub_restores) return; /* what is archived comes in snapshots: see plan.c */
     mg_status status;
     if (m->index == SIM_HUB) {
         struct mg_archive_options options = {.older_than_ms = sim_below(s, 2) * INT64_C(86400000)};

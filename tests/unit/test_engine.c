@@ -158,6 +158,43 @@ static void what_was_only_sent_verifies_too(void **state)
     assert_int_equal(report.receipts, 1);
 }
 
+/* A copy of the directory sent what it had written under the very name: that receipt is not for ours. */
+static void a_receipt_for_a_twin_is_none(void **state)
+{
+    (void)state;
+    id_text p, q;
+    struct mg_peer peer;
+    struct mg_buf bytes, receipt;
+    struct mg_error err;
+    uint64_t last, fork_base;
+    open_martigues(2);
+    world_sync_all(w);
+    int twin = world_clone(w, world_copy(w, ANNE), "twin");
+    world_add(w, ANNE, "participant", p, "family_name=Durand", NULL);
+    world_add(w, twin, "participant", q, "family_name=Petit", NULL);
+    mg_buf_init(&bytes, MG_CHUNK_RAW_MAX);
+    mg_buf_init(&receipt, MG_CHUNK_RAW_MAX);
+    assert_int_equal(mg_apply_begin(world_store(w, ANNE), &err), MG_OK);
+    assert_int_equal(mg_replica_batch(world_store(w, ANNE), 0, MG_BATCH_RAW_MAX, &bytes, &last, &err), MG_OK);
+    mg_apply_rollback(world_store(w, ANNE));
+    struct mg_store *hub = world_store(w, HUB);
+    assert_int_equal(mg_apply_begin(hub, &err), MG_OK);
+    assert_int_equal(mg_hub_admit(hub, mg_store_identity(world_store(w, ANNE))->noise_public, &peer, &err), MG_OK);
+    peer.incarnation = mg_store_identity(world_store(w, ANNE))->incarnation;
+    assert_int_equal(mg_hub_sequence(hub, &peer, mg_buf_bytes(&bytes), false, &receipt, &fork_base, &err), MG_OK);
+    assert_int_equal(mg_apply_commit(hub, &err), MG_OK);
+    assert_int_equal(mg_apply_begin(world_store(w, twin), &err), MG_OK);
+    assert_int_equal(mg_replica_receipt(world_store(w, twin), mg_buf_bytes(&receipt), &err), MG_OK);
+    assert_int_equal(mg_apply_commit(world_store(w, twin), &err), MG_OK);
+    mg_buf_free(&bytes);
+    mg_buf_free(&receipt);
+    assert_int_equal(world_standing(w, twin).waiting, 1);
+    world_sync_all(w);
+    expect_cell(w, HUB, "participant", p, "family_name", "Durand");
+    expect_cell(w, HUB, "participant", q, "family_name", "Petit");
+    expect_peace();
+}
+
 /* Whoever is revoked in the middle of a session gives nothing and gets nothing from there on. */
 static void a_revocation_takes_effect_in_a_session(void **state)
 {
@@ -1210,6 +1247,7 @@ int main(void)
         story(nothing_new_changes_nothing),
         story(what_is_written_during_a_session_makes_no_difference_known),
         story(what_was_only_sent_verifies_too),
+        story(a_receipt_for_a_twin_is_none),
         story(a_revocation_takes_effect_in_a_session),
         story(a_review_cell_waits_for_a_person),
         story(a_latest_cell_shows_the_later_and_keeps_the_other),
