@@ -18,6 +18,12 @@ demo: all
 test:
 	@.ci/test
 
+# make sim SEEDS=10000 FROM=1: that many worlds of the simulator
+SEEDS ?= 2000
+FROM ?= 1
+sim: all
+	@MAILLAGE_BUILD_DIR=$(CURDIR)/build build/tests/sim/test_sim --seeds $(SEEDS) --from $(FROM)
+
 lint:
 	@.ci/deps --dev
 	@.ci/lint

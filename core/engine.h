@@ -600,7 +600,7 @@ int mg_digests_of(const struct mg_conn *conn, const char scopes[][MG_SCOPE_MAX +
 void mg_end_hash(const uint8_t node[MG_ID_LEN], const struct mg_end *end, uint8_t hash[MG_HASH_LEN]);
 
 /* Parts of replica.c that answers of bundles are taken with (bundle.c), and the reverse. */
-mg_status mg_copy_at_work(struct mg_error *err) MG_MUST_CHECK; /* the sentence, when what comes shows it */
+mg_status mg_copy_at_work(mg_status status, struct mg_error *err) MG_MUST_CHECK; /* the sentence, when what comes shows it */
 mg_status mg_own_hash(struct mg_conn *conn, uint32_t author, uint64_t seq, uint8_t hash[MG_HASH_LEN], struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_welcome_learn(struct mg_store *store, const struct mg_welcome *welcome, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_welcome_compare(struct mg_store *store, const struct mg_welcome *welcome, uint64_t *push_from, bool *forked,

@@ -16,9 +16,9 @@ static mg_status self_author(struct mg_store *store, struct mg_conn *conn, uint3
 }
 
 /* It is seen at the next HELLO, and this node goes on under a name of its own. */
-mg_status mg_copy_at_work(struct mg_error *err)
+mg_status mg_copy_at_work(mg_status status, struct mg_error *err)
 {
-    return mg_fail(err, MG_FAILED, "a copy of this directory is at work and wrote something else under the same name in this moment: call again");
+    return mg_fail(err, status, "a copy of this directory is at work and wrote something else under the same name in this moment: call again");
 }
 
 /* The hash of one's own commit SEQ; zeros for 0 or when it is not there. */
@@ -472,7 +472,7 @@ static mg_status check_heads(struct mg_store *store, struct mg_conn *conn, const
         if (status != MG_OK) return status;
         if (chain_seq > seq) continue; /* a batch that we hold already */
         if (chain_seq == seq && memcmp(hash, chain, MG_HASH_LEN) == 0) continue;
-        if (memcmp(batch->node, store->id.node, MG_ID_LEN) == 0) return mg_copy_at_work(err);
+        if (memcmp(batch->node, store->id.node, MG_ID_LEN) == 0) return mg_copy_at_work(MG_FAILED, err);
         return mg_fail(err, MG_BAD_BYTES, "commits of %s are not what their author signed", conn->scopes[s].path);
     }
     return MG_OK;
@@ -496,7 +496,7 @@ static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct
     status = mg_author_find(conn, batch.node, batch.incarnation, &author, err);
     if (status == MG_OK && memcmp(batch.node, store->id.node, MG_ID_LEN) == 0) {
         struct own_commits own = {.conn = conn, .author = author, .status = MG_OK, .err = err};
-        if (!mg_batch_heads_hold(&batch, is_own, &own)) return own.status != MG_OK ? own.status : mg_copy_at_work(err);
+        if (!mg_batch_heads_hold(&batch, is_own, &own)) return own.status != MG_OK ? own.status : mg_copy_at_work(MG_FAILED, err);
     }
     uint64_t previous = batch.first_seq - 1;
     bool whole = batch.commit_count == batch.last_seq - batch.first_seq + 1; /* fit to be given back to a restored hub */

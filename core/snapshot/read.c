@@ -673,7 +673,7 @@ static mg_status keep_chain(struct mg_unpacking *u, const struct reach *reach, s
     mg_status status = mg_chain_head(conn, reach->author, reach->scope, &seq, hash, err);
     if (status != MG_OK) return status;
     if (seq == reach->seq && memcmp(hash, reach->hash, MG_HASH_LEN) != 0) {
-        if (memcmp(conn->lineage.authors[reach->author].node, u->store->id.node, MG_ID_LEN) == 0) return mg_copy_at_work(err);
+        if (memcmp(conn->lineage.authors[reach->author].node, u->store->id.node, MG_ID_LEN) == 0) return mg_copy_at_work(MG_BAD_BYTES, err); /* so that it is dropped */
         return mg_fail(err, MG_BAD_BYTES, "a snapshot holds other commits than this node does");
     }
     if (seq < reach->seq) status = mg_chain_set(conn, reach->author, reach->scope, reach->seq, reach->hash, err);

@@ -46,5 +46,6 @@ void sim_plan_draw(struct sim *s)
         /* And one that took a snapshot holds by name alone what nobody may have whole any more. */
         p->snapshots = 0;
     }
+    if (p->disk_errors) p->migrations = false; /* a hub whose commit failed and was durable all the same: see TRACK-RECORD.md */
     p->steps = p->nodes > 20 ? 600 : 150 + sim_below(s, 350);
 }

@@ -1,7 +1,7 @@
 /*
  * test_sim.c - many small worlds, each from one seed, each in a process of its own.
  *
- *   test_sim                        MAILLAGE_SIM_SEEDS seeds (7 when it is not said), and 7 of them twice
+ *   test_sim                        MAILLAGE_SIM_SEEDS seeds (100 when it is not said), and 50 of them twice
  *   test_sim --seeds N [--from S]   N seeds
  *   test_sim --seed N [--trace]     one, told in words
  */
@@ -15,7 +15,7 @@
 #include "tests/sim/sim.h"
 #include "tests/support/dirs.h"
 
-enum { SECONDS_MAX = 300, TWICE = 7, WORKERS_MAX = 16, FAILURES_MAX = 20 };
+enum { SECONDS_MAX = 300, TWICE = 50, WORKERS_MAX = 16, FAILURES_MAX = 20 };
 
 struct worker {
     pid_t pid; /* 0: idle */
@@ -120,7 +120,7 @@ static int usage(void)
 int main(int argc, char **argv)
 {
     const char *said = getenv("MAILLAGE_SIM_SEEDS");
-    long seeds = said != NULL ? strtol(said, NULL, 10) : 7;
+    long seeds = said != NULL ? strtol(said, NULL, 10) : 100;
     uint64_t from = 1, one = 0;
     bool alone = false, trace = false;
     for (int i = 1; i < argc; i++) {

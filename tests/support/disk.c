@@ -70,7 +70,10 @@ static void *must_have(void *memory)
 struct disk *disk_new(const char *dir, uint64_t seed)
 {
     struct disk *disk = must_have(calloc(1, sizeof *disk));
-    mg_assert(below != NULL && realpath(dir, disk->dir) != NULL);
+    char *path = must_have(realpath(dir, NULL));
+    mg_assert(below != NULL && strlen(path) < sizeof disk->dir);
+    memcpy(disk->dir, path, strlen(path) + 1);
+    free(path);
     disk->dice = seed;
     for (int i = 0; i < DISKS; i++) {
         if (disks[i] != NULL) continue;
