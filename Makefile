@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 JOBS := $(shell nproc)
 
-.PHONY: all deps demo test lint bench fuzz install clean
+.PHONY: all deps demo test sim lint bench fuzz install clean
 
 all: deps
 	@cmake --preset release >/dev/null
