@@ -1,0 +1,31 @@
+/*
+ * forge.h - what a peer that has joined, and lies, can put before a hub: whatever it likes, signed with its own key.
+ *
+ * Inside core, below what an honest node would ever write.
+ */
+#ifndef MG_TESTS_FORGE_H
+#define MG_TESTS_FORGE_H
+
+#include "core/engine.h"
+
+/* A batch of COUNT commits (canonical, one after the other, of ascending seqs) under INCARNATION of BY, into OUT. The chains go on from
+ * what HUB holds in its present transaction. What is no commit is taken along; false: then there is nothing to sign. */
+bool forge_batch(struct mg_store *hub, const struct mg_identity *by, uint64_t incarnation, struct mg_bytes commits, uint32_t count,
+                 struct mg_buf *out);
+
+/* The greatest seq of INCARNATION that HUB holds, in its present transaction. */
+uint64_t forge_last_seq(struct mg_store *hub, const struct mg_identity *by, uint64_t incarnation);
+
+/* A commit that writes TEXT into COLUMN of an existing participant: in form, as honest as any. Appended to OUT. */
+struct forged {
+    uint64_t seq;
+    const char *scope;
+    struct mg_position seen; /* n 0: nothing was seen */
+    uint64_t hlc;
+    uint8_t dossier[MG_ID_LEN];
+    const char *column, *text;
+    bool insert; /* and makes the participant, in scope */
+};
+void forge_commit(const struct forged *forged, struct mg_buf *out);
+
+#endif
