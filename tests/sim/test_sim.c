@@ -99,11 +99,11 @@ static int run_seeds(uint64_t from, int count, uint64_t *hashes)
     return failed;
 }
 
-static int run_twice(uint64_t from)
+static int run_twice(uint64_t from, int count)
 {
     uint64_t first[TWICE] = {0}, second[TWICE] = {0};
-    int failed = run_seeds(from, TWICE, first) + run_seeds(from, TWICE, second);
-    for (int i = 0; i < TWICE; i++) {
+    int failed = run_seeds(from, count, first) + run_seeds(from, count, second);
+    for (int i = 0; i < count; i++) {
         if (first[i] == second[i]) continue;
         fprintf(stderr, "seed %llu tells another story the second time\n", (unsigned long long)from + (unsigned)i);
         failed++;
@@ -141,7 +141,7 @@ int main(int argc, char **argv)
         return 0;
     }
     int failed = run_seeds(from, (int)seeds, NULL);
-    if (argc == 1) failed += run_twice(from);
+    if (argc == 1) failed += run_twice(from, seeds < TWICE ? (int)seeds : TWICE);
     printf("%ld worlds, %d failed\n", seeds, failed);
     return failed > 0;
 }
