@@ -326,11 +326,11 @@ static mg_status start_relay(struct mg_demo *demo, struct mg_demo_child **relay,
     /* As slow as a country line, so that receipts come back before the cut, which is well before the end: all of it
      * takes 22 kB (4.4 kB the small one). */
     const char *cut = demo->small ? "3000" : "15000";
-    mg_demo_say(demo, "the line of centre goes through a relay: 1 Mbit/s, and cut after %s bytes",
+    mg_demo_say(demo, "the line of centre goes through a relay: 64 kbit/s, and cut after %s bytes",
                 cut);
     mg_status status = mg_demo_start(
         &demo->run, "the relay", "maillage",
-        MG_ARGS("relay", "--to", demo->address, "--rate", "1000", "--cut-up", cut), relay, err);
+        MG_ARGS("relay", "--to", demo->address, "--rate", "64", "--cut-up", cut), relay, err);
     if (status == MG_OK)
         status = mg_demo_wait_line(&demo->run, *relay, "relay listening on ", address, size, err);
     return status;
