@@ -157,6 +157,14 @@ mg_status mg_exec(struct mg_conn *conn, const char *sql, struct mg_error *err) M
 void mg_bind_value(sqlite3_stmt *stmt, int index, const struct mg_value *value);
 struct mg_value mg_column_value(sqlite3_stmt *stmt, int index); /* borrowed until the next step or reset */
 
+/* --- parts of a request (store.c): what is taken back alone, inside mg_apply_save --- */
+
+/* SAVE, then KEEP or UNDO; a part may hold another. Where a part fails in a way that fails its request too, its mark is
+ * left to whoever takes back the request: that savepoint has another name, so ROLLBACK TO goes past what is inside. */
+mg_status mg_part_save(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_part_keep(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_part_undo(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+
 /* --- the small tables (ledger.c) --- */
 
 mg_status mg_ledger_refresh(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK; /* at a transaction's start */
@@ -583,7 +591,6 @@ mg_status mg_commit_take(struct mg_store *store, struct mg_conn *conn, uint32_t 
 /* AUTHOR's grant covers the commit's scope; MG_REFUSED with the reason. */
 mg_status mg_commit_allowed(struct mg_store *store, const struct mg_registered *by, const struct mg_commit *commit,
                             struct mg_error *err) MG_MUST_CHECK;
-mg_status mg_apply_release(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK; /* KEEP without a repair */
 
 /* --- whole dossiers (transfer.c) [P 4.4] --- */
 mg_status mg_transfer_write(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN],

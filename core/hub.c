@@ -289,14 +289,14 @@ static mg_status sequence_one(struct sequencing *s, const struct mg_commit *comm
     mg_status allowed = refused_before ? mg_fail(&reason, MG_REFUSED, "refused before") : check_allowed(s, commit, scope, &reason);
     if (allowed != MG_OK && allowed != MG_REFUSED && allowed != MG_BAD_BYTES) return mg_fail(err, allowed, "%s", reason.text);
     if (allowed == MG_OK) {
-        status = mg_apply_save(s->store, err);
+        status = mg_part_save(s->conn, err);
         if (status == MG_OK) status = mg_log_append(conn, &record, &stub, err);
         if (status == MG_OK) status = mg_number_also(conn, s->kept.receipt.also, stub, err);
         if (status != MG_OK) return status;
         allowed = mg_apply_body(s->store, conn, stub, true, commit->body, scope, &reason);
-        if (allowed == MG_OK) status = mg_apply_release(s->store, err);
+        if (allowed == MG_OK) status = mg_part_keep(s->conn, err);
         else if (allowed != MG_REFUSED && allowed != MG_BAD_BYTES) return mg_fail(err, allowed, "%s", reason.text);
-        else status = mg_apply_undo(s->store, err);
+        else status = mg_part_undo(s->conn, err);
         if (status != MG_OK) return status;
     }
     if (allowed != MG_OK) {
@@ -525,7 +525,7 @@ static mg_status open_batch(struct mg_store *store, const struct mg_peer *peer, 
 /* Numbers and merges what is new of the batch. *TAKEN false: a refill that comes before what it rests on. */
 static mg_status take_batch(struct sequencing *s, bool refill, bool *taken, uint64_t *fork_base, struct mg_error *err)
 {
-    mg_status status = refill ? mg_apply_save(s->store, err) : MG_OK;
+    mg_status status = refill ? mg_part_save(s->conn, err) : MG_OK;
     *taken = true;
     bool new_commits = s->batch->last_seq > s->known;
     if (status == MG_OK && new_commits) status = prepare_kept(s, err);
@@ -534,12 +534,12 @@ static mg_status take_batch(struct sequencing *s, bool refill, bool *taken, uint
         status = check_heads(s, err);
         if (status == MG_BAD_BYTES && refill) { /* what comes before it in its chain is missing here */
             *taken = false;
-            return mg_apply_undo(s->store, err);
+            return mg_part_undo(s->conn, err);
         }
         if (status == MG_OK) status = keep_batch(s, err);
         if (status == MG_OK) status = number_routes(s->conn, err);
     }
-    if (status == MG_OK && refill) status = mg_apply_release(s->store, err);
+    if (status == MG_OK && refill) status = mg_part_keep(s->conn, err);
     return status;
 }
 

@@ -10,9 +10,12 @@
 #define MG_SQLS(X)                                                                                                     \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                                        \
     X(COMMIT, "COMMIT")                                                                                                \
-    X(SAVEPOINT, "SAVEPOINT mg_one")                                                                                   \
-    X(RELEASE, "RELEASE mg_one")                                                                                       \
-    X(UNDO, "ROLLBACK TO mg_one")                                                                                      \
+    X(REQUEST_SAVE, "SAVEPOINT mg_request")                                                                            \
+    X(REQUEST_KEEP, "RELEASE mg_request")                                                                              \
+    X(REQUEST_UNDO, "ROLLBACK TO mg_request")                                                                          \
+    X(PART_SAVE, "SAVEPOINT mg_part")                                                                                  \
+    X(PART_KEEP, "RELEASE mg_part")                                                                                    \
+    X(PART_UNDO, "ROLLBACK TO mg_part")                                                                                \
     X(DATA_VERSION, "PRAGMA data_version")                                                                             \
     X(META_GET, "SELECT value FROM mg_meta WHERE key = ?1")                                                            \
     X(META_SET, "INSERT INTO mg_meta(key, value) VALUES (?1, ?2) ON CONFLICT(key) DO UPDATE SET value = ?2")           \

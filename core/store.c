@@ -746,31 +746,41 @@ mg_status mg_apply_commit(struct mg_store *store, struct mg_error *err)
 
 void mg_apply_rollback(struct mg_store *store) { rollback(store, &store->remote); }
 
-mg_status mg_apply_save(struct mg_store *store, struct mg_error *err)
+static mg_status save(struct mg_conn *conn, enum mg_sql savepoint, struct mg_error *err)
 {
-    mg_status status = mg_ledger_flush(&store->remote, err);
-    return status != MG_OK ? status : mg_run(&store->remote, mg_sql(&store->remote, MG_SQL_SAVEPOINT), err);
+    mg_status status = mg_ledger_flush(conn, err);
+    return status != MG_OK ? status : mg_run(conn, mg_sql(conn, savepoint), err);
 }
+
+static mg_status undo(struct mg_conn *conn, enum mg_sql rollback_to, enum mg_sql release, struct mg_error *err)
+{
+    mg_status status = mg_run(conn, mg_sql(conn, rollback_to), err);
+    if (status == MG_OK) status = mg_run(conn, mg_sql(conn, release), err);
+    mg_ledger_drop(conn); /* what it had read may never have been */
+    if (status == MG_OK) status = mg_ledger_refresh(conn, err);
+    return status;
+}
+
+mg_status mg_apply_save(struct mg_store *store, struct mg_error *err) { return save(&store->remote, MG_SQL_REQUEST_SAVE, err); }
 
 mg_status mg_apply_keep(struct mg_store *store, struct mg_error *err)
 {
     mg_status status = mg_repair(store, &store->remote, err);
-    return status != MG_OK ? status : mg_apply_release(store, err);
-}
-
-mg_status mg_apply_release(struct mg_store *store, struct mg_error *err)
-{
-    return mg_run(&store->remote, mg_sql(&store->remote, MG_SQL_RELEASE), err);
+    return status != MG_OK ? status : mg_run(&store->remote, mg_sql(&store->remote, MG_SQL_REQUEST_KEEP), err);
 }
 
 mg_status mg_apply_undo(struct mg_store *store, struct mg_error *err)
 {
-    struct mg_conn *conn = &store->remote;
-    mg_status status = mg_run(conn, mg_sql(conn, MG_SQL_UNDO), err);
-    if (status == MG_OK) status = mg_run(conn, mg_sql(conn, MG_SQL_RELEASE), err);
-    mg_ledger_drop(conn); /* what it had read may never have been */
-    if (status == MG_OK) status = mg_ledger_refresh(conn, err);
-    return status;
+    return undo(&store->remote, MG_SQL_REQUEST_UNDO, MG_SQL_REQUEST_KEEP, err);
+}
+
+mg_status mg_part_save(struct mg_conn *conn, struct mg_error *err) { return save(conn, MG_SQL_PART_SAVE, err); }
+
+mg_status mg_part_keep(struct mg_conn *conn, struct mg_error *err) { return mg_run(conn, mg_sql(conn, MG_SQL_PART_KEEP), err); }
+
+mg_status mg_part_undo(struct mg_conn *conn, struct mg_error *err)
+{
+    return undo(conn, MG_SQL_PART_UNDO, MG_SQL_PART_KEEP, err);
 }
 
 uint64_t mg_random_u63(struct mg_store *store)

@@ -388,15 +388,15 @@ static mg_status apply_missing(struct mg_store *store, struct mg_conn *conn, con
         struct missing missing;
         struct mg_error reason = {""};
         memcpy(&missing, list.data + at, sizeof missing);
-        status = mg_apply_save(store, err);
+        status = mg_part_save(conn, err);
         if (status != MG_OK) break;
         mg_status applied = apply_one(store, conn, &missing, &reason);
         if (applied == MG_OK) {
-            status = mg_apply_release(store, err);
+            status = mg_part_keep(conn, err);
             continue;
         }
         if (applied != MG_REFUSED && applied != MG_BAD_BYTES) status = mg_fail(err, applied, "%s", reason.text);
-        else status = mg_apply_undo(store, err);
+        else status = mg_part_undo(conn, err);
         struct mg_stub *stub;
         if (status == MG_OK) status = mg_stub_get(conn, missing.ord, &stub, err);
         if (status == MG_OK) status = set_apart(store, conn, stub, reason.text, err);
@@ -511,12 +511,12 @@ mg_status mg_stage_apply(struct mg_store *store, struct mg_snapshot_info *info, 
 {
     memset(info, 0, sizeof *info);
     *applied = false;
-    mg_status status = mg_apply_save(store, err);
+    mg_status status = mg_part_save(&store->remote, err);
     if (status != MG_OK) return status;
     status = apply(store, info, applied, why);
-    if (status == MG_OK) return mg_apply_release(store, err);
+    if (status == MG_OK) return mg_part_keep(&store->remote, err);
     if (status != MG_BAD_BYTES) return mg_fail(err, status, "%s", why->text);
-    status = mg_apply_undo(store, err);
+    status = mg_part_undo(&store->remote, err);
     mg_touched_clear(&store->remote.touched);
     store->remote.packs_cause = 0;
     return status == MG_OK ? stage_drop(&store->remote, err) : status;

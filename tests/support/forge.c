@@ -101,6 +101,8 @@ void forge_commit(const struct forged *forged, struct mg_buf *out)
     struct mg_buf body;
     int column = mg_table_column(head, forged->column);
     mg_assert(column >= 0);
+    commit.has_base = forged->base != 0;
+    commit.base_incarnation = forged->base;
     if (forged->seen.n > 0) commit.seen[commit.seen_count++] = forged->seen;
     memcpy(op.id, forged->dossier, MG_ID_LEN);
     op.mask = UINT32_C(1) << column;

@@ -24,7 +24,8 @@ struct forged {
     uint64_t hlc;
     uint8_t dossier[MG_ID_LEN];
     const char *column, *text;
-    bool insert; /* and makes the participant, in scope */
+    bool insert;   /* and makes the participant, in scope */
+    uint64_t base; /* the incarnation that this one says it continues; 0: none is named */
 };
 void forge_commit(const struct forged *forged, struct mg_buf *out);
 

@@ -639,7 +639,8 @@ static struct mg_session_params pair_params(struct pair *pair, const struct mg_i
                                             uint8_t ephemeral[MG_KEY_LEN], uint8_t seed)
 {
     memset(ephemeral, seed, MG_KEY_LEN);
-    memcpy(ephemeral, &pair->sessions, sizeof pair->sessions);
+    unsigned number = pair->sessions << 3; /* the first three bits of a key say nothing */
+    memcpy(ephemeral, &number, sizeof number);
     return (struct mg_session_params){.workshop = &pair->shop,
                                       .identity = identity,
                                       .ephemeral = ephemeral,

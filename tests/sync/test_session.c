@@ -1333,6 +1333,29 @@ static void strangers_are_sent_away(void **state)
     pair_free(pair);
 }
 
+/* All that a node sent in a whole session, sent again by whoever listened: the hub's part of the handshake is fresh each time. */
+static void a_recorded_session_cannot_be_played_again(void **state)
+{
+    (void)state;
+    struct pair *pair = pair_new();
+    struct mg_buf recorded;
+    pair->node.last_seq = 5;
+    pair_sync(pair);
+    mg_buf_init(&recorded, 1 << 20);
+    mg_buf_put(&recorded, pair->node_side.wire.data, pair->node_side.wire.len);
+    unsigned greets = pair->hub.greets, acks = pair->hub.acks;
+    pair_connect(pair, false);
+    struct rogue rogue = {.victim = &pair->hub_side, .pair = pair};
+    rogue_deliver(&rogue, mg_buf_bytes(&recorded));
+    assert_true(pair->hub_side.closed);
+    assert_int_equal(pair->hub_side.close.status, MG_BAD_BYTES);
+    assert_int_equal(pair->hub_side.stores, 0);
+    assert_int_equal(pair->hub.greets, greets);
+    assert_int_equal(pair->hub.acks, acks);
+    mg_buf_free(&recorded);
+    pair_free(pair);
+}
+
 /* The daemon sends callers away when it is full; the node tells its people when to come back. */
 static void busy_says_when_to_come_back(void **state)
 {
@@ -1537,6 +1560,7 @@ int main(void)
         cmocka_unit_test(a_bomb_is_refused),
         cmocka_unit_test(another_version_is_told_so),
         cmocka_unit_test(strangers_are_sent_away),
+        cmocka_unit_test(a_recorded_session_cannot_be_played_again),
         cmocka_unit_test(busy_says_when_to_come_back),
         cmocka_unit_test(a_busy_hub_lets_urgent_sessions_in),
         cmocka_unit_test(alerts_mean_nothing_after_the_handshake),
