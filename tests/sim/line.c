@@ -33,8 +33,10 @@ static void draw_faults(struct sim *s, struct sim_line *line)
     if (s->healing) return;
     int far = sim_chance(s, 50) ? 600 : 12000;
     if (p->cuts && sim_chance(s, 30)) line->cut_at = sim_below(s, far);
-    if (p->stalls && sim_chance(s, 25)) sides[sim_below(s, 2)]->dead_after = sim_below(s, far);
-    if (p->damage && sim_chance(s, 25)) sides[sim_below(s, 2)]->damage_at = sim_below(s, far);
+    struct sim_side *side = sides[sim_below(s, 2)];
+    if (p->stalls && sim_chance(s, 25)) side->dead_after = sim_below(s, far);
+    side = sides[sim_below(s, 2)];
+    if (p->damage && sim_chance(s, 25)) side->damage_at = sim_below(s, far);
     line->damaged = line->node.damage_at >= 0 || line->hub.damage_at >= 0;
 }
 

@@ -130,7 +130,8 @@ void machine_stop(struct sim *s, int index, bool power_was_cut)
     mg_store_close(m->store);
     m->store = NULL;
     disk_on(m->disk, power_was_cut);
-    m->up_at = s->now + sim_below(s, 3) * (int64_t)sim_below(s, 100000);
+    int64_t times = sim_below(s, 3);
+    m->up_at = s->now + times * sim_below(s, 100000);
     s->tally.kills++;
     sim_say(s, "%s is down%s", m->name, power_was_cut ? ": the power was cut" : "");
 }

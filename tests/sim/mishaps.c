@@ -21,7 +21,8 @@ static void crash(struct sim *s)
 static void disk_error(struct sim *s)
 {
     static const enum disk_fault faults[] = {DISK_READ_ERROR, DISK_WRITE_ERROR, DISK_SYNC_ERROR};
-    if (s->plan.disk_errors) order_fault(s, faults[sim_below(s, 3)], sim_chance(s, 30));
+    enum disk_fault fault = faults[sim_below(s, 3)];
+    if (s->plan.disk_errors) order_fault(s, fault, sim_chance(s, 30));
 }
 
 static void full_disk(struct sim *s)

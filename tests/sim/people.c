@@ -81,9 +81,8 @@ struct searching {
 static void see_entry(void *context, const struct mg_log_entry *entry)
 {
     struct searching *search = context;
-    if (search->column == NULL) search->found += entry->column == NULL;
-    else if (entry->column != NULL && strcmp(entry->column, search->column) == 0 && entry->after != NULL &&
-             strcmp(entry->after, search->value) == 0)
+    if (entry->column != NULL && strcmp(entry->column, search->column) == 0 && entry->after != NULL &&
+        strcmp(entry->after, search->value) == 0)
         search->found++;
 }
 

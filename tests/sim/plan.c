@@ -11,33 +11,31 @@ static int how_many(struct sim *s)
 void sim_plan_draw(struct sim *s)
 {
     struct sim_plan *p = &s->plan;
-    *p = (struct sim_plan){
-        .nodes = how_many(s),
-        .pack = sim_chance(s, 50),
-        .cuts = sim_chance(s, 50),
-        .stalls = sim_chance(s, 30),
-        .damage = sim_chance(s, 25),
-        .silence = sim_chance(s, 50),
-        .kills = sim_chance(s, 50),
-        .power_cuts = sim_chance(s, 40),
-        .disk_errors = sim_chance(s, 25),
-        .full_disks = sim_chance(s, 20),
-        .drifting_clocks = sim_chance(s, 50),
-        .wild_clocks = sim_chance(s, 30),
-        .node_restores = sim_chance(s, 25),
-        .clones = sim_chance(s, 20),
-        .hub_restores = sim_chance(s, 25),
-        .revocations = sim_chance(s, 20),
-        .moves = sim_chance(s, 40),
-        .migrations = sim_chance(s, 25),
-        .old_programs = sim_chance(s, 50),
-        .months = sim_chance(s, 25),
-        .prunes = sim_chance(s, 35),
-        .bundles = sim_chance(s, 25),
-        .late_nodes = sim_chance(s, 25),
-        .snapshots = sim_chance(s, 40) ? 10 + sim_below(s, 60) : 0,
-        .budgets = sim_chance(s, 20),
-    };
+    /* One after the other: what is drawn in an initializer has no order in C. */
+    p->nodes = how_many(s);
+    p->pack = sim_chance(s, 50);
+    p->cuts = sim_chance(s, 50);
+    p->stalls = sim_chance(s, 30);
+    p->damage = sim_chance(s, 25);
+    p->silence = sim_chance(s, 50);
+    p->kills = sim_chance(s, 50);
+    p->power_cuts = sim_chance(s, 40);
+    p->disk_errors = sim_chance(s, 25);
+    p->full_disks = sim_chance(s, 20);
+    p->drifting_clocks = sim_chance(s, 50);
+    p->wild_clocks = sim_chance(s, 30);
+    p->node_restores = sim_chance(s, 25);
+    p->clones = sim_chance(s, 20);
+    p->hub_restores = sim_chance(s, 25);
+    p->revocations = sim_chance(s, 20);
+    p->moves = sim_chance(s, 40);
+    p->migrations = sim_chance(s, 25);
+    p->old_programs = sim_chance(s, 50);
+    p->months = sim_chance(s, 25);
+    p->prunes = sim_chance(s, 35);
+    p->late_nodes = sim_chance(s, 25);
+    p->snapshots = sim_chance(s, 40) ? 10 + sim_below(s, 60) : 0;
+    p->budgets = sim_chance(s, 20);
     if (p->hub_restores) {
         /* What the hub itself wrote is lost with its disk, and with it whom it let in or moved. And a node that comes back
          * from an old copy may be the only one that held what the hub lost. */

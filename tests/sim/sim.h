@@ -32,7 +32,7 @@ struct sim_plan {
     bool pack, cuts, stalls, damage, silence; /* of lines: cut, one direction dead, bytes changed, peers gone without a word */
     bool kills, power_cuts, disk_errors, full_disks;
     bool drifting_clocks, wild_clocks;
-    bool node_restores, clones, hub_restores, revocations, moves, migrations, old_programs, months, prunes, bundles, late_nodes;
+    bool node_restores, clones, hub_restores, revocations, moves, migrations, old_programs, months, prunes, late_nodes;
     int snapshots; /* of a hundred sessions so many start with one */
     bool budgets;
 };

@@ -12,7 +12,7 @@
 
 #include "core/status.h"
 
-enum { DISKS = 128, FAULTS = DISK_CRASH + 1, SECTOR = 512, PATH_ROOM = 512 };
+enum { DISKS = 128, SECTOR = 512, PATH_ROOM = 512 };
 
 /* One write, or change of length, that is not synced: what was there before and what came. */
 struct change {
@@ -31,7 +31,6 @@ struct dirty {
 struct disk {
     char dir[PATH_ROOM];
     uint64_t dice;
-    int64_t operations[FAULTS];
     enum disk_fault fault;
     int64_t fault_in; /* 0: nothing is ordered */
     bool repeated, fired, off;
@@ -102,7 +101,6 @@ void disk_free(struct disk *disk)
     free(disk);
 }
 
-int64_t disk_operations(const struct disk *disk, enum disk_fault fault) { return disk->operations[fault]; }
 bool disk_fired(const struct disk *disk) { return disk->fired; }
 bool disk_is_off(const struct disk *disk) { return disk->off; }
 void disk_off(struct disk *disk) { disk->off = true; }
@@ -121,7 +119,6 @@ void disk_heal(struct disk *disk) { disk->fault_in = 0; }
 /* An operation that FAULT may hit begins: is it hit? */
 static bool strikes(struct disk *disk, enum disk_fault fault)
 {
-    disk->operations[fault]++;
     if (disk->fault_in == 0 || disk->fault != fault) return false;
     if (disk->fault_in > 1) {
         disk->fault_in--;

@@ -33,9 +33,6 @@ void disk_install(void);
 struct disk *disk_new(const char *dir, uint64_t seed); /* no file in it is open yet */
 void disk_free(struct disk *disk);
 
-/* Operations that FAULT could have hit since disk_new. */
-int64_t disk_operations(const struct disk *disk, enum disk_fault fault);
-
 /* The N-th such operation from now (1: the next) fails; REPEATED: so do all after it, until disk_heal. One fault at a time. */
 void disk_fault_after(struct disk *disk, enum disk_fault fault, int64_t n, bool repeated);
 bool disk_fired(const struct disk *disk); /* it has, since it was ordered */
