@@ -399,10 +399,12 @@ mg_status mg_author_continue(struct mg_conn *conn, uint32_t author, uint64_t bas
                              struct mg_error *err)
 {
     uint32_t base;
+    /* Before anything else: a reader that has not seen the commit which named the base first would refuse what the hub took. */
+    if (base_incarnation == conn->lineage.authors[author].incarnation)
+        return mg_fail(err, MG_BAD_BYTES, "an incarnation says that it continues itself");
     if (conn->lineage.authors[author].base >= 0) return MG_OK;
     mg_status status = mg_author_find(conn, conn->lineage.authors[author].node, base_incarnation, &base, err);
     if (status != MG_OK) return status;
-    if (base == author) return mg_fail(err, MG_BAD_BYTES, "an incarnation says that it continues itself");
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_AUTHOR_BASE);
     sqlite3_bind_int64(stmt, 1, author);
     sqlite3_bind_int64(stmt, 2, base);
