@@ -40,6 +40,11 @@ static mg_status apply_op(struct mg_store *store, struct mg_conn *conn, const st
     const struct mg_lineage *lineage = &conn->lineage;
     mg_status status = mg_row_load(store, conn, op->table, op->id, &stored, err);
     if (status != MG_OK) return status;
+    status = mg_row_stays(store->schema, &stored.row, op->mask, op->values, err);
+    if (status != MG_OK) {
+        mg_row_release(&stored);
+        return status;
+    }
     if (op->kind == MG_OP_DELETE) mg_row_delete(&stored.row, lineage, stub);
     if (op->kind == MG_OP_INSERT || op->kind == MG_OP_KEEP)
         mg_row_write(&stored.row, lineage, MG_PRESENCE, stub, (struct mg_value){.kind = MG_NULL});

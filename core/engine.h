@@ -304,6 +304,10 @@ mg_status mg_row_evict(struct mg_store *store, struct mg_conn *conn, struct mg_s
 /* Where a row lives and whose dossier it is in; *SCOPE 0: it refers to a dossier that is not here. */
 mg_status mg_row_home(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored,
                       struct mg_error *err) MG_MUST_CHECK;
+/* MG_REFUSED where MASK and VALUES give KNOWN to another dossier or PLIE: what a row belongs to is given once, a head's antenna
+ * apart. Else a commit in one dossier's group would write in another, whose replicas are not told to judge it again. */
+mg_status mg_row_stays(const struct mg_schema *schema, const struct mg_row *known, uint32_t mask,
+                       const struct mg_value values[MG_COLUMNS_MAX], struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_dossier_scope(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN],
                            uint32_t *scope, struct mg_error *err) MG_MUST_CHECK;
 void mg_homes_forget(struct mg_conn *conn);

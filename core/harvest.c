@@ -215,6 +215,11 @@ static mg_status over_former_life(struct harvest *h, const struct note *note, st
     struct mg_stored_row former;
     mg_status status = mg_row_load_deleted(h->store, h->conn, note->table, row->stored.row.id, note->deleted_row, &former, err);
     if (status != MG_OK || !former.in_dead) return status;
+    status = mg_row_stays(h->store->schema, &former.row, UINT32_MAX, row->stored.row.values, err);
+    if (status != MG_OK) {
+        mg_row_release(&former);
+        return status;
+    }
     bool same_tx = former.rowid != 0; /* deleted and inserted again before any commit: a change, not a new life */
     uint32_t mask = 0;
     for (int i = 0; i < former.row.table->column_count; i++) {

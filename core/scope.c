@@ -148,6 +148,17 @@ mg_status mg_row_home(struct mg_store *store, struct mg_conn *conn, struct mg_st
     return status == MG_OK && found ? mg_dossier_scope(store, conn, stored->dossier, &stored->scope, err) : status;
 }
 
+mg_status mg_row_stays(const struct mg_schema *schema, const struct mg_row *known, uint32_t mask,
+                       const struct mg_value values[MG_COLUMNS_MAX], struct mg_error *err)
+{
+    const struct mg_table *table = known->table;
+    if (known->table_index == schema->head || table->scope == MG_SCOPE_ROOT) return MG_OK;
+    int column = mg_table_column(table, table->scope == MG_SCOPE_PLIE ? "plie" : table->parent);
+    if ((mask >> column & 1) == 0 || known->by[column] == NULL || mg_value_equal(&known->values[column], &values[column])) return MG_OK;
+    return mg_fail(err, MG_REFUSED, "%s: this id is that of a row with another %s; a new row needs a new id", table->name,
+                   table->columns[column].name);
+}
+
 /* --- all rows of a dossier --- */
 
 struct id_list {

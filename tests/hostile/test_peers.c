@@ -290,6 +290,33 @@ static void a_row_out_of_scope_is_refused(void **state)
     expect_others_unharmed();
 }
 
+/* An exit of one participant of its antenna becomes another's: whoever reads that dossier would not be told to judge it again. */
+static void a_row_does_not_change_its_dossier(void **state)
+{
+    (void)state;
+    id_text leaver, exit;
+    uint8_t exit_id[MG_ID_LEN], here_id[MG_ID_LEN];
+    char cell[64];
+    struct mg_buf batch;
+    struct answer answer;
+    world_add(w, HONEST, "participant", leaver, "family_name=Sorti", NULL);
+    (void)snprintf(cell, sizeof cell, "participant=%s", leaver);
+    world_add(w, HONEST, "exit", exit, cell, NULL);
+    world_sync_all(w);
+    assert_true(mg_id_parse(exit, exit_id) && mg_id_parse(here, here_id));
+    struct forged forged = lie(next_seq(), MDFJ, leaver, NULL);
+    forged.column = "participant";
+    forged.exit = exit_id;
+    forged.other = here_id;
+    forge(&forged, 1, LIAR, &batch);
+    assert_int_equal(offer(LIAR, mg_buf_bytes(&batch), false, &answer), MG_OK);
+    mg_buf_free(&answer.receipt);
+    mg_buf_free(&batch);
+    assert_int_equal(world_standing(w, HUB).quarantined, 1);
+    expect_others_unharmed();
+    assert_string_equal(world_read(w, HUB, "SELECT count(*) FROM exit JOIN participant ON participant.id = exit.participant WHERE family_name = 'Sorti'"), "1");
+}
+
 /* The first commit is set apart alone, the second fails the batch: then nothing of either is there. */
 static void a_batch_that_fails_half_way_leaves_nothing(void **state)
 {
@@ -397,6 +424,7 @@ int main(void)
         TEST(of_two_commits_with_one_dot_the_first_stays),
         TEST(a_scope_that_was_not_granted_is_refused),
         TEST(a_row_out_of_scope_is_refused),
+        TEST(a_row_does_not_change_its_dossier),
         TEST(a_batch_that_fails_half_way_leaves_nothing),
         TEST(numbers_without_measure_are_refused),
         TEST(a_million_tiny_commits_take_bounded_memory),

@@ -95,18 +95,19 @@ bool forge_batch(struct mg_store *hub, const struct mg_identity *by, uint64_t in
 void forge_commit(const struct forged *forged, struct mg_buf *out)
 {
     const struct mg_schema *schema = mg_plie_schema();
-    const struct mg_table *head = &schema->tables[schema->head];
+    int row = forged->exit != NULL ? mg_schema_table(schema, "exit") : schema->head;
     struct mg_commit commit = {.seq = forged->seq, .scope = forged->scope, .hlc = forged->hlc, .has_salt = true};
-    struct mg_op op = {.table = schema->head, .kind = forged->insert ? MG_OP_INSERT : MG_OP_WRITE};
+    struct mg_op op = {.table = row, .kind = forged->insert ? MG_OP_INSERT : MG_OP_WRITE};
     struct mg_buf body;
-    int column = mg_table_column(head, forged->column);
+    int column = mg_table_column(&schema->tables[row], forged->column);
     mg_assert(column >= 0);
     commit.has_base = forged->base != 0;
     commit.base_incarnation = forged->base;
     if (forged->seen.n > 0) commit.seen[commit.seen_count++] = forged->seen;
-    memcpy(op.id, forged->dossier, MG_ID_LEN);
+    memcpy(op.id, forged->exit != NULL ? forged->exit : forged->dossier, MG_ID_LEN);
     op.mask = UINT32_C(1) << column;
-    op.values[column] = (struct mg_value){.kind = MG_TEXT, .data = (const uint8_t *)forged->text, .len = strlen(forged->text)};
+    if (forged->exit != NULL) op.values[column] = (struct mg_value){.kind = MG_BLOB, .data = forged->other, .len = MG_ID_LEN};
+    else op.values[column] = (struct mg_value){.kind = MG_TEXT, .data = (const uint8_t *)forged->text, .len = strlen(forged->text)};
     if (forged->insert) {
         op.mask |= UINT32_C(1) << schema->home_column;
         op.values[schema->home_column] = (struct mg_value){.kind = MG_TEXT, .data = (const uint8_t *)forged->scope, .len = strlen(forged->scope)};

@@ -16,7 +16,8 @@ bool forge_batch(struct mg_store *hub, const struct mg_identity *by, uint64_t in
 /* The greatest seq of INCARNATION that HUB holds, in its present transaction. */
 uint64_t forge_last_seq(struct mg_store *hub, const struct mg_identity *by, uint64_t incarnation);
 
-/* A commit that writes TEXT into COLUMN of an existing participant: in form, as honest as any. Appended to OUT. */
+/* A commit that writes TEXT into COLUMN of an existing participant, or another participant's id into COLUMN of an exit: in form, as
+ * honest as any. Appended to OUT. */
 struct forged {
     uint64_t seq;
     const char *scope;
@@ -24,6 +25,7 @@ struct forged {
     uint64_t hlc;
     uint8_t dossier[MG_ID_LEN];
     const char *column, *text;
+    const uint8_t *exit, *other; /* ids of MG_ID_LEN bytes; NULL: it is about the participant, with TEXT */
     bool insert;   /* and makes the participant, in scope */
     uint64_t base; /* the incarnation that this one says it continues; 0: none is named */
 };

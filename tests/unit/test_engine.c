@@ -890,6 +890,31 @@ static void a_refused_transaction_changes_nothing(void **state)
     expect_peace();
 }
 
+/* DELETE and INSERT with the id of before are a new life of the row, for the participant that had it. */
+static void an_id_is_not_given_to_another_participants_row(void **state)
+{
+    (void)state;
+    static const char insert[] = "INSERT INTO exit(id, participant) SELECT x'0174876EC65079A685D05FF4092F4A51', id FROM participant WHERE family_name = '%s'";
+    char other[200];
+    struct mg_error err;
+    open_martigues(25);
+    world_add(w, ANNE, "participant", NULL, "family_name=Un", NULL);
+    world_add(w, ANNE, "participant", NULL, "family_name=Deux", NULL);
+    world_sql(w, ANNE, insert, "Un");
+    world_sql(w, ANNE, "DELETE FROM exit");
+    (void)snprintf(other, sizeof other, insert, "Deux");
+    struct mg_store *store = world_store(w, ANNE);
+    assert_int_equal(mg_edit_begin(store, &err), MG_OK);
+    assert_int_equal(sqlite3_exec(mg_store_db(store), other, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(mg_edit_commit(store, &err), MG_REFUSED);
+    assert_non_null(strstr(err.text, "needs a new id"));
+    assert_string_equal(world_read(w, ANNE, "SELECT count(*) FROM exit"), "0");
+    world_sql(w, ANNE, insert, "Un");
+    world_sync_all(w);
+    assert_string_equal(world_read(w, HUB, "SELECT count(*) FROM exit"), "1");
+    expect_peace();
+}
+
 /* --- what the hub does not believe --- */
 
 /* ANNE's next batch as she would send it, for somebody to spoil. */
@@ -1274,6 +1299,7 @@ int main(void)
         story(a_transaction_over_two_scopes_makes_two_commits),
         story(a_large_transaction_is_split),
         story(a_refused_transaction_changes_nothing),
+        story(an_id_is_not_given_to_another_participants_row),
         story(no_bit_of_a_batch_can_be_changed),
         story(nobody_writes_in_anothers_name),
         story(a_commit_outside_its_grant_is_refused_and_kept_as_evidence),
