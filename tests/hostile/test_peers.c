@@ -186,6 +186,20 @@ static void expect_refused_whole(int node, struct mg_bytes batch, bool refill, c
     expect_others_unharmed();
 }
 
+/* Kept at the hub as evidence, read by nobody. */
+static void expect_set_apart(struct forged forged)
+{
+    struct mg_buf batch;
+    struct answer answer;
+    forge(&forged, 1, LIAR, &batch);
+    assert_int_equal(offer(LIAR, mg_buf_bytes(&batch), false, &answer), MG_OK);
+    mg_buf_free(&answer.receipt);
+    mg_buf_free(&batch);
+    assert_int_equal(of_liar("SELECT sum(flags = 1) FROM mg_commit"), 1);
+    assert_int_equal(world_standing(w, HUB).quarantined, 1);
+    expect_others_unharmed();
+}
+
 /* --- the tests --- */
 
 /* A batch under the liar's name that another key signed, brought by whoever may bring what others wrote. */
@@ -259,35 +273,18 @@ static void of_two_commits_with_one_dot_the_first_stays(void **state)
     world_expect_agreement(w);
 }
 
-/* Into another antenna's scope: kept as evidence, read by nobody. */
+/* Into another antenna's scope. */
 static void a_scope_that_was_not_granted_is_refused(void **state)
 {
     (void)state;
-    struct mg_buf batch;
-    struct answer answer;
-    struct forged forged = lie(next_seq(), MSP, there, "Intrus");
-    forge(&forged, 1, LIAR, &batch);
-    assert_int_equal(offer(LIAR, mg_buf_bytes(&batch), false, &answer), MG_OK);
-    mg_buf_free(&answer.receipt);
-    mg_buf_free(&batch);
-    assert_int_equal(of_liar("SELECT sum(flags = 1) FROM mg_commit"), 1);
-    assert_int_equal(world_standing(w, HUB).quarantined, 1);
-    expect_others_unharmed();
+    expect_set_apart(lie(next_seq(), MSP, there, "Intrus"));
 }
 
 /* The scope is its own, the dossier is not. */
 static void a_row_out_of_scope_is_refused(void **state)
 {
     (void)state;
-    struct mg_buf batch;
-    struct answer answer;
-    struct forged forged = lie(next_seq(), MDFJ, there, "Intrus");
-    forge(&forged, 1, LIAR, &batch);
-    assert_int_equal(offer(LIAR, mg_buf_bytes(&batch), false, &answer), MG_OK);
-    mg_buf_free(&answer.receipt);
-    mg_buf_free(&batch);
-    assert_int_equal(world_standing(w, HUB).quarantined, 1);
-    expect_others_unharmed();
+    expect_set_apart(lie(next_seq(), MDFJ, there, "Intrus"));
 }
 
 /* An exit of one participant of its antenna becomes another's: whoever reads that dossier would not be told to judge it again. */
@@ -297,8 +294,6 @@ static void a_row_does_not_change_its_dossier(void **state)
     id_text leaver, exit;
     uint8_t exit_id[MG_ID_LEN], here_id[MG_ID_LEN];
     char cell[64];
-    struct mg_buf batch;
-    struct answer answer;
     world_add(w, HONEST, "participant", leaver, "family_name=Sorti", NULL);
     (void)snprintf(cell, sizeof cell, "participant=%s", leaver);
     world_add(w, HONEST, "exit", exit, cell, NULL);
@@ -308,12 +303,7 @@ static void a_row_does_not_change_its_dossier(void **state)
     forged.column = "participant";
     forged.exit = exit_id;
     forged.other = here_id;
-    forge(&forged, 1, LIAR, &batch);
-    assert_int_equal(offer(LIAR, mg_buf_bytes(&batch), false, &answer), MG_OK);
-    mg_buf_free(&answer.receipt);
-    mg_buf_free(&batch);
-    assert_int_equal(world_standing(w, HUB).quarantined, 1);
-    expect_others_unharmed();
+    expect_set_apart(forged);
     assert_string_equal(world_read(w, HUB, "SELECT count(*) FROM exit JOIN participant ON participant.id = exit.participant WHERE family_name = 'Sorti'"), "1");
 }
 
