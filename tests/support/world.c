@@ -12,7 +12,7 @@
 #include "tests/support/dirs.h"
 #include "tests/support/pack.h"
 
-enum { ROUNDS = 3 };
+enum { ROUNDS = 3, BYTES_MAX = 16 * 1024 * 1024 };
 
 #define must(call)                                                                                           \
     do {                                                                                                     \
@@ -239,6 +239,7 @@ struct talk {
     uint64_t pushed; /* the last own seq that the hub has */
     bool push_only, by_snapshot;
     struct mg_run_figures figures;
+    struct mg_buf bytes, receipt; /* what goes from one to the other, one thing at a time */
     struct mg_error *err;
 };
 
@@ -274,26 +275,21 @@ static mg_status greet(struct talk *t, bool *forked)
     return MG_OK;
 }
 
-static mg_status give(struct talk *t, struct mg_buf *batch, bool refill, uint64_t *fork_base)
+static mg_status give(struct talk *t, bool refill, uint64_t *fork_base)
 {
-    struct mg_buf receipt;
-    mg_buf_init(&receipt, 1024 * 1024);
-    in_tx(t->hub,
-          mg_hub_sequence(t->hub, &t->peer, mg_buf_bytes(batch), refill, &receipt, fork_base, t->err));
-    if (*fork_base == UINT64_MAX) in_tx(t->node, mg_replica_receipt(t->node, mg_buf_bytes(&receipt), t->err));
-    mg_buf_free(&receipt);
+    mg_buf_clear(&t->receipt);
+    in_tx(t->hub, mg_hub_sequence(t->hub, &t->peer, mg_buf_bytes(&t->bytes), refill, &t->receipt, fork_base, t->err));
+    if (*fork_base == UINT64_MAX) in_tx(t->node, mg_replica_receipt(t->node, mg_buf_bytes(&t->receipt), t->err));
     return MG_OK;
 }
 
 static mg_status give_back(struct talk *t)
 {
     for (uint64_t position = 0; position != UINT64_MAX;) {
-        struct mg_buf batch;
         uint64_t fork_base;
-        mg_buf_init(&batch, 2 * MG_CHUNK_RAW_MAX);
-        in_tx(t->node, mg_replica_refill(t->node, &position, MG_BATCH_RAW_MAX, &batch, t->err));
-        mg_status status = batch.len > 0 ? give(t, &batch, true, &fork_base) : MG_OK;
-        mg_buf_free(&batch);
+        mg_buf_clear(&t->bytes);
+        in_tx(t->node, mg_replica_refill(t->node, &position, MG_BATCH_RAW_MAX, &t->bytes, t->err));
+        mg_status status = t->bytes.len > 0 ? give(t, true, &fork_base) : MG_OK;
         if (status != MG_OK) return status;
     }
     return MG_OK;
@@ -302,12 +298,10 @@ static mg_status give_back(struct talk *t)
 static mg_status push(struct talk *t)
 {
     for (;;) {
-        struct mg_buf batch;
         uint64_t last, fork_base = UINT64_MAX;
-        mg_buf_init(&batch, 2 * MG_CHUNK_RAW_MAX);
-        in_tx(t->node, mg_replica_batch(t->node, t->pushed, MG_BATCH_RAW_MAX, &batch, &last, t->err));
-        mg_status status = last > t->pushed ? give(t, &batch, false, &fork_base) : MG_OK;
-        mg_buf_free(&batch);
+        mg_buf_clear(&t->bytes);
+        in_tx(t->node, mg_replica_batch(t->node, t->pushed, MG_BATCH_RAW_MAX, &t->bytes, &last, t->err));
+        mg_status status = last > t->pushed ? give(t, false, &fork_base) : MG_OK;
         if (status != MG_OK || last == t->pushed) return status;
         t->figures.pushed += last - t->pushed;
         t->pushed = last;
@@ -320,20 +314,17 @@ static mg_status push(struct talk *t)
 static mg_status pull(struct talk *t, uint64_t *position, struct mg_outcome *outcome)
 {
     for (;;) {
-        struct mg_buf chunk;
         struct mg_end end;
         struct mg_position cursor;
         uint64_t commits;
-        mg_buf_init(&chunk, 16 * 1024 * 1024);
-        in_tx(t->hub, mg_hub_chunk(t->hub, &t->peer, position, MG_CHUNK_RAW_MAX, &chunk, &end, t->err));
-        if (chunk.len == 0) {
-            mg_buf_free(&chunk);
+        mg_buf_clear(&t->bytes);
+        in_tx(t->hub, mg_hub_chunk(t->hub, &t->peer, position, MG_CHUNK_RAW_MAX, &t->bytes, &end, t->err));
+        if (t->bytes.len == 0) {
             in_tx(t->node, mg_replica_end(t->node, &end, outcome, t->err));
             return MG_OK;
         }
-        in_tx(t->node, mg_replica_chunk(t->node, mg_buf_bytes(&chunk), &cursor, &commits, t->err));
+        in_tx(t->node, mg_replica_chunk(t->node, mg_buf_bytes(&t->bytes), &cursor, &commits, t->err));
         t->figures.pulled += commits;
-        mg_buf_free(&chunk);
         struct mg_farewell held = {.cursor = cursor};
         in_tx(t->hub, mg_hub_ack(t->hub, &t->peer, &held, t->err));
     }
@@ -343,29 +334,27 @@ static mg_status pull(struct talk *t, uint64_t *position, struct mg_outcome *out
 static mg_status pull_snapshot(struct talk *t, uint64_t *position)
 {
     struct mg_snapshot_info staged, info;
-    struct mg_buf bytes;
     struct mg_error why = {""};
     uint32_t block;
     bool applied;
-    mg_buf_init(&bytes, MG_BLOCK_MAX);
+    mg_buf_clear(&t->bytes);
     in_tx(t->node, mg_stage_have(t->node, &staged, &block, t->err));
-    mg_status status = mg_snapshot_offer(t->hub, t->peer.scopes, t->peer.scope_count, *position, staged.id, &info, &bytes, t->err);
+    mg_status status = mg_snapshot_offer(t->hub, t->peer.scopes, t->peer.scope_count, *position, staged.id, &info, &t->bytes, t->err);
     if (status != MG_OK) return status;
     if (memcmp(staged.id, info.id, sizeof info.id) != 0) {
-        in_tx(t->node, mg_stage_put(t->node, 0, mg_buf_bytes(&bytes), t->err));
+        in_tx(t->node, mg_stage_put(t->node, 0, mg_buf_bytes(&t->bytes), t->err));
         block = 0;
     }
     while (block < info.blocks) {
-        mg_buf_clear(&bytes);
-        status = mg_snapshot_block(t->hub, info.id, ++block, &bytes, t->err);
+        mg_buf_clear(&t->bytes);
+        status = mg_snapshot_block(t->hub, info.id, ++block, &t->bytes, t->err);
         if (status != MG_OK) return status;
-        assert_true(bytes.len <= MG_BLOCK_WIRE);
-        in_tx(t->node, mg_stage_put(t->node, block, mg_buf_bytes(&bytes), t->err));
+        assert_true(t->bytes.len <= MG_BLOCK_WIRE);
+        in_tx(t->node, mg_stage_put(t->node, block, mg_buf_bytes(&t->bytes), t->err));
     }
     in_tx(t->node, mg_stage_apply(t->node, &info, &applied, &why, t->err));
     if (!applied && why.text[0] != '\0') fail_msg("%s: %s", t->peer.name, why.text);
     if (applied) *position = info.at.n;
-    mg_buf_free(&bytes);
     return MG_OK;
 }
 
@@ -378,8 +367,11 @@ static mg_status talk(struct talk *t, struct mg_outcome *outcome)
     uint64_t position = t->welcome.resume;
     if (status != MG_OK || t->push_only) return status;
     bool chosen = t->by_snapshot || (int)(next(&t->w->dice) % 100) < t->w->snapshots;
-    bool news = world_standing(t->w, HUB).cursor.n > position; /* no session asks for a snapshot of nothing */
-    if (!t->welcome.refill && chosen && news) status = pull_snapshot(t, &position);
+    if (!t->welcome.refill && chosen) {
+        struct mg_standing standing;
+        status = mg_stand(t->hub, &standing, t->err);
+        if (status == MG_OK && standing.cursor.n > position) status = pull_snapshot(t, &position); /* no session asks for a snapshot of nothing */
+    }
     if (status != MG_OK) return status;
     for (int round = 0; round < ROUNDS; round++) {
         status = pull(t, &position, outcome);
@@ -391,15 +383,13 @@ static mg_status talk(struct talk *t, struct mg_outcome *outcome)
     t->figures.complete = true;
     t->figures.digests_agree = outcome->digests_agree;
     t->figures.verdicts_agree = outcome->verdicts_agree;
-    struct mg_buf reports;
-    mg_buf_init(&reports, MG_REPORTS_MAX);
-    in_tx(t->node, mg_runs_write(t->node, &t->figures, MG_REPORTS_MAX, &reports, t->err));
-    assert_false(reports.failed);
+    mg_buf_clear(&t->bytes);
+    in_tx(t->node, mg_runs_write(t->node, &t->figures, MG_REPORTS_MAX, &t->bytes, t->err));
+    assert_false(t->bytes.failed);
     struct mg_farewell said = {.cursor = outcome->cursor, .complete = true, .digests_agree = outcome->digests_agree,
                                .verdicts_agree = outcome->verdicts_agree, .waiting = outcome->waiting,
-                               .reports = mg_buf_bytes(&reports)};
+                               .reports = mg_buf_bytes(&t->bytes)};
     in_tx(t->hub, mg_hub_ack(t->hub, &t->peer, &said, t->err));
-    mg_buf_free(&reports);
     return MG_OK;
 }
 
@@ -410,7 +400,9 @@ static mg_status reported_talk(struct talk *t, struct mg_outcome *outcome)
     if (status != MG_OK) return status;
     status = t->w->hub_away ? mg_fail(t->err, MG_UNREACHABLE, "nobody answers") : talk(t, outcome);
     if (t->push_only && status == MG_OK) mg_runs_forget(t->node);
-    mg_status kept = mg_runs_end(t->node, status, t->err->text, &t->figures, t->err);
+    struct mg_error err = {""};
+    mg_status kept = mg_runs_end(t->node, status, t->err->text, &t->figures, &err);
+    if (status == MG_OK) *t->err = err;
     return status != MG_OK ? status : kept;
 }
 
@@ -425,9 +417,14 @@ static mg_status converse(struct world *w, int node, bool push_only, bool by_sna
     t.push_only = push_only;
     t.by_snapshot = by_snapshot;
     t.err = err;
+    mg_buf_init(&t.bytes, BYTES_MAX);
+    mg_buf_init(&t.receipt, BYTES_MAX);
     memset(outcome, 0, sizeof *outcome);
     w->now_ms += 1000;
-    return reported_talk(&t, outcome);
+    mg_status status = reported_talk(&t, outcome);
+    mg_buf_free(&t.bytes);
+    mg_buf_free(&t.receipt);
+    return status;
 }
 
 mg_status world_try_sync(struct world *w, int node, struct mg_outcome *outcome, struct mg_error *err)

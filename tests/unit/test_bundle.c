@@ -2,14 +2,13 @@
  * test_bundle.c - bundles over real stores: cut at each byte, damaged anywhere, lost, repeated and in any order, among
  * sessions and restored directories. Files are bytes in memory here; tests/e2e/test_bundle.sh has real ones.
  */
+#include "tests/support/trip.h"
 #include "tests/support/wander.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "daemon/perform.h"
 
 #define MDFJ "martigues/mdfj"
 #define MSP "martigues/msp-port-de-bouc"
@@ -18,99 +17,23 @@ enum { HUB_RESTORED = 1, NODE_RESTORED = 2 };
 enum { ANNE = 1, BASTIEN = 2, DORA = 3, FILE_MAX = 1024 * 1024, BAG = 12 };
 
 static struct world world, *w = &world;
-static struct mg_workshop workshop;
 
-/* --- a bundle in memory --- */
-
-typedef mg_status session_maker(const struct mg_session_params *params, struct mg_session **session, struct mg_error *err);
-
-struct trip {
-    mg_status status;
-    struct mg_error error;
-    struct mg_figures figures;
-    struct mg_bundle_report report;
-};
-
-static void perform(struct mg_store *store, struct mg_session *session, const struct mg_effect *effect)
-{
-    struct mg_error err = {""};
-    mg_status status = mg_apply_begin(store, &err);
-    assert_int_equal(status, MG_OK);
-    status = mg_perform(store, effect->request, effect->result, &err);
-    if (status == MG_OK) status = mg_apply_commit(store, &err);
-    else mg_apply_rollback(store);
-    mg_session_done(session, effect->ticket, status, &err, 0);
-}
-
-/* At AT, with IN as the file that is read, and OUT as the one that is written (NULL: none). */
-static struct trip run(int at, session_maker *make, struct mg_bytes in, struct mg_buf *out)
-{
-    struct trip trip = {.error = {""}};
-    struct mg_session *session;
-    struct mg_effect effect;
-    struct mg_store *store = world_store(w, at);
-    uint8_t ephemeral[MG_KEY_LEN];
-    bool closed = false;
-    size_t fed = 0;
-    for (size_t i = 0; i < sizeof ephemeral; i++) ephemeral[i] = (uint8_t)world_chance(w);
-    struct mg_session_params params = {.workshop = &workshop, .identity = mg_store_identity(store), .ephemeral = ephemeral};
-    assert_int_equal(make(&params, &session, &trip.error), MG_OK);
-    while (!closed) {
-        while (!closed && mg_session_next(session, &effect)) {
-            if (effect.kind == MG_EFFECT_STORE) perform(store, session, &effect);
-            else if (effect.kind == MG_EFFECT_SEND) {
-                if (out != NULL) mg_buf_put(out, effect.send.data, effect.send.len);
-            } else {
-                closed = true;
-                trip.status = effect.close->status;
-                trip.error = effect.close->error;
-                trip.figures = effect.close->figures;
-                trip.report = *mg_session_bundle(session);
-            }
-        }
-        if (closed) break;
-        size_t len = in.len - fed < 700 ? in.len - fed : 700;
-        if (len > 0) mg_session_feed(session, (struct mg_bytes){in.data + fed, len}, 0);
-        else mg_session_lost(session, 0);
-        fed += len;
-    }
-    mg_session_free(session);
-    assert_true(out == NULL || !out->failed);
-    return trip;
-}
+/* --- what must go well --- */
 
 static void write_bundle(int node, struct mg_buf *out)
 {
-    struct mg_error err = {""};
-    mg_buf_init(out, FILE_MAX);
-    assert_int_equal(mg_runs_begin(world_store(w, node), MG_TRIGGER_BUNDLE, 0, &err), MG_OK);
-    struct trip trip = run(node, mg_session_new_bundle_out, (struct mg_bytes){NULL, 0}, out);
-    mg_runs_forget(world_store(w, node));
+    struct trip trip = trip_write(w, node, out);
     if (trip.status != MG_OK) fail_msg("%s cannot write a bundle: %s", w->nodes[node].name, trip.error.text);
+    assert_false(out->failed);
 }
 
-static struct trip take_at_hub(struct mg_bytes bundle, struct mg_buf *answer)
-{
-    mg_buf_init(answer, FILE_MAX);
-    return run(HUB, mg_session_new_bundle_in, bundle, answer);
-}
+static struct trip take_at_hub(struct mg_bytes bundle, struct mg_buf *answer) { return trip_take_at_hub(w, bundle, answer); }
+static struct trip take_answer(int node, struct mg_bytes answer) { return trip_take_answer(w, node, answer); }
 
-static struct trip take_answer(int node, struct mg_bytes answer)
-{
-    return run(node, mg_session_new_bundle_in, answer, NULL);
-}
-
-/* There and back, whole. */
 static struct trip carry(int node)
 {
-    struct mg_buf bundle, answer;
-    write_bundle(node, &bundle);
-    struct trip trip = take_at_hub(mg_buf_bytes(&bundle), &answer);
-    if (trip.status != MG_OK) fail_msg("the hub does not take a bundle: %s", trip.error.text);
-    trip = take_answer(node, mg_buf_bytes(&answer));
-    if (trip.status != MG_OK) fail_msg("%s does not take its answer: %s", w->nodes[node].name, trip.error.text);
-    mg_buf_free(&bundle);
-    mg_buf_free(&answer);
+    struct trip trip = trip_carry(w, node);
+    if (trip.status != MG_OK) fail_msg("%s and its bundle: %s", w->nodes[node].name, trip.error.text);
     return trip;
 }
 
@@ -328,8 +251,5 @@ int main(void)
         cmocka_unit_test(while_the_hub_is_restored),
         cmocka_unit_test(while_the_node_is_restored),
     };
-    if (mg_workshop_init(&workshop) != MG_OK) return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    mg_workshop_free(&workshop);
-    return failed;
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
