@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 JOBS := $(shell nproc)
 
-.PHONY: all deps demo test sim lint bench fuzz install clean
+.PHONY: all deps demo test sim faults lint bench fuzz install clean
 
 all: deps
 	@cmake --preset release >/dev/null
@@ -23,6 +23,10 @@ SEEDS ?= 2000
 FROM ?= 1
 sim: all
 	@MAILLAGE_BUILD_DIR=$(CURDIR)/build build/tests/sim/test_sim --seeds $(SEEDS) --from $(FROM)
+
+# make faults FAULTS=sync/crash: one operation, one fault (both ciphers)
+faults: all
+	@MAILLAGE_FAULTS=all MAILLAGE_BUILD_DIR=$(CURDIR)/build build/tests/faults/test_faults $(if $(FAULTS),--only $(FAULTS))
 
 lint:
 	@.ci/deps --dev

@@ -76,6 +76,7 @@ static void suggest_key(struct mg_store *store, const struct mg_column *column, 
     size_t count = 0;
     sqlite3_stmt *stmt = NULL;
     char *sql = sqlite3_mprintf("SELECT \"%w\" FROM \"%w\" ORDER BY 1 LIMIT 512", column->target_column, column->target);
+    mg_assert(sql != NULL);
     out[0] = '\0';
     if (sqlite3_prepare_v2(store->user.db, sql, -1, &stmt, NULL) == SQLITE_OK)
         while (count < 512 && sqlite3_step(stmt) == SQLITE_ROW) {
@@ -97,6 +98,7 @@ static mg_status check_reference(struct mg_store *store, const struct mg_table *
     sqlite3_stmt *stmt = NULL;
     mg_status status = MG_OK;
     char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\" WHERE \"%w\" = ?1", column->target, key);
+    mg_assert(sql != NULL);
     if (sqlite3_prepare_v2(store->user.db, sql, -1, &stmt, NULL) != SQLITE_OK) status = mg_sqlite_fail(err, store->user.db, "looking for a reference");
     bool there = false;
     if (status == MG_OK) {
@@ -185,6 +187,7 @@ static mg_status inherited_plie(struct mg_store *store, const struct new_row *ro
         sqlite3_stmt *stmt = NULL;
         mg_status status = MG_OK;
         char *sql = sqlite3_mprintf("SELECT plie FROM \"%w\" WHERE id = ?1", column->target);
+        mg_assert(sql != NULL);
         if (sqlite3_prepare_v2(store->user.db, sql, -1, &stmt, NULL) != SQLITE_OK) status = mg_sqlite_fail(err, store->user.db, "looking for the PLIE");
         if (status == MG_OK) {
             mg_bind_value(stmt, 1, &row->cells[c].value);
@@ -363,6 +366,7 @@ static mg_status update_row(struct mg_store *store, int table_index, int64_t row
         if (mask >> c & 1) sqlite3_str_appendf(sql, places++ == 0 ? "\"%w\" = ?" : ", \"%w\" = ?", table->columns[c].name);
     sqlite3_str_appendall(sql, " WHERE rowid = ?");
     char *text = sqlite3_str_finish(sql);
+    mg_assert(text != NULL);
     mg_status status = MG_OK;
     if (sqlite3_prepare_v2(store->user.db, text, -1, &stmt, NULL) != SQLITE_OK) status = mg_sqlite_fail(err, store->user.db, "changing the row");
     places = 0;
@@ -413,6 +417,7 @@ static mg_status check_unreferenced(struct mg_store *store, int target, const ui
             char *sql = code ? sqlite3_mprintf("SELECT count(*) FROM \"%w\" WHERE \"%w\" = (SELECT \"%w\" FROM \"%w\" WHERE id = ?1)", table->name,
                                                column->name, column->target_column, column->target)
                              : sqlite3_mprintf("SELECT count(*) FROM \"%w\" WHERE \"%w\" = ?1", table->name, column->name);
+            mg_assert(sql != NULL);
             if (sqlite3_prepare_v2(store->user.db, sql, -1, &stmt, NULL) != SQLITE_OK) status = mg_sqlite_fail(err, store->user.db, "looking for references");
             if (status == MG_OK) {
                 sqlite3_bind_blob(stmt, 1, id, MG_ID_LEN, SQLITE_STATIC);

@@ -232,6 +232,11 @@ mg_status mg_migrate(struct mg_store *store, struct mg_bytes text, const char *n
         mg_edit_rollback(store);
         return status;
     }
-    status = mg_edit_commit(store, err); /* a kill here leaves a migration that the next one to open the store applies */
-    return status == MG_OK ? mg_evolve_now(store, err) : status;
+    status = mg_edit_commit(store, err);
+    if (status != MG_OK) return status;
+    struct mg_error why = {""};
+    status = mg_evolve_now(store, &why); /* a kill before it leaves a migration that the next one to open the store applies */
+    if (status == MG_OK) return MG_OK;
+    return mg_fail(err, status, "migration %d is signed and every node will get it, but the tables here could not be changed yet: %s"
+                   " (they are when this store is next opened: do not sign it again)", *number, why.text);
 }

@@ -241,7 +241,7 @@ static mg_status list_conflicts(struct mg_store *store, struct key_list *list, s
 {
     memset(list, 0, sizeof *list);
     mg_status status = mg_conflicts(store, note_conflict, list, err);
-    if (status == MG_OK && list->failed) status = mg_fail(err, MG_FAILED, "out of memory for the list of conflicts");
+    if (status == MG_OK && list->failed) status = mg_fail(err, MG_STORAGE, "out of memory for the list of conflicts");
     if (list->count > 1) qsort(list->keys, list->count, sizeof *list->keys, by_key);
     return status;
 }

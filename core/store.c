@@ -86,6 +86,7 @@ mg_status mg_sqlite_fail(struct mg_error *err, sqlite3 *db, const char *doing)
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM: return mg_fail(err, MG_STORAGE, "the store cannot be opened for writing (%s: %s); check who owns the directory", doing, text);
+    case SQLITE_NOMEM: return mg_fail(err, MG_STORAGE, "out of memory (%s); close other programs, then run this again: nothing was changed", doing);
     case SQLITE_INTERRUPT: return mg_fail(err, MG_STOPPED, "stopped (%s): nothing was changed", doing);
     case SQLITE_TOOBIG: return mg_fail(err, MG_REFUSED, "a value is too long");
     case SQLITE_MISMATCH: return mg_fail(err, MG_REFUSED, "%s", text);
@@ -175,7 +176,7 @@ static mg_status connect_db(const char *path, const struct store_key *key, bool 
     mg_status status = MG_OK;
     char raw[4 + MG_KEY_LEN] = "raw:"; /* a key of this length is taken as it is, without a derivation */
     if (sqlite3_open_v2(path, &db, flags, NULL) != SQLITE_OK) {
-        status = db != NULL ? mg_sqlite_fail(err, db, "opening the store") : mg_fail(err, MG_STORAGE, "no memory to open the store");
+        status = db != NULL ? mg_sqlite_fail(err, db, "opening the store") : mg_fail(err, MG_STORAGE, "out of memory (opening the store); close other programs, then run this again: nothing was changed");
         goto out;
     }
     sqlite3_busy_timeout(db, BUSY_MS);
@@ -399,6 +400,14 @@ static mg_status make_private(const char *path, struct mg_error *err)
     return MG_OK;
 }
 
+/* Everything is in the file itself, and nothing in a log beside it, which would be left behind when the file gets its name.
+ * Closing does the same, and does not say when it cannot. */
+static mg_status fold(sqlite3 *db, struct mg_error *err)
+{
+    if (sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK) return MG_OK;
+    return mg_sqlite_fail(err, db, "making the store");
+}
+
 static mg_status create_unborn(const char *dir, const struct mg_env *env, const struct mg_identity *id, struct mg_error *err)
 {
     struct store_key key;
@@ -417,11 +426,13 @@ static mg_status create_unborn(const char *dir, const struct mg_env *env, const 
         if (sqlite3_exec(db, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
             status = mg_sqlite_fail(err, db, "making the store");
         if (status == MG_OK) status = create_tables(&conn, id, err);
+        if (status == MG_OK) status = fold(db, err);
         conn_close(&conn);
     }
     struct mg_store *store = NULL;
     if (status == MG_OK && id->hub) status = mg_store_open_files(dir, db_path, key_path, archive_path, env, &store, err);
     if (status == MG_OK && id->hub) status = fill_hub(store, err);
+    if (status == MG_OK && id->hub) status = fold(store->user.db, err);
     mg_store_close(store);
     sodium_memzero(&key, sizeof key);
     free(db_path);

@@ -114,7 +114,7 @@ mg_status mg_apply_undo(struct mg_store *store, struct mg_error *err) MG_MUST_CH
 void mg_store_watch(struct mg_store *store, const struct mg_progress *progress);
 
 /* Turns SQLite's last error on DB into a status and a sentence: constraint -> MG_REFUSED,
- * full, corrupt, notadb, busy, ioerr -> MG_STORAGE, interrupted -> MG_STOPPED, anything else -> MG_FAILED. */
+ * full, corrupt, notadb, busy, ioerr, nomem -> MG_STORAGE, interrupted -> MG_STOPPED, anything else -> MG_FAILED. */
 mg_status mg_sqlite_fail(struct mg_error *err, sqlite3 *db, const char *doing) MG_MUST_CHECK;
 
 /* One process at a time: takes the lock DIR/NAME or says who may hold it (MG_STORAGE).

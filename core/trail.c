@@ -263,6 +263,7 @@ static mg_status count_work(struct proof *p, struct mg_error *err)
         char *text = t == -2   ? sqlite3_mprintf("SELECT count(*) FROM mg_commit")
                      : t == -1 ? sqlite3_mprintf("SELECT count(*) FROM mg_batch")
                                : sqlite3_mprintf("SELECT count(*) FROM \"%w\"", schema->tables[t].name);
+        mg_assert(text != NULL);
         if (sqlite3_prepare_v2(p->conn->db, text, -1, &stmt, NULL) != SQLITE_OK || sqlite3_step(stmt) != SQLITE_ROW)
             status = mg_sqlite_fail(err, p->conn->db, "counting what to check");
         else p->at.total += sqlite3_column_int64(stmt, 0);
@@ -414,6 +415,7 @@ static mg_status verify_table(struct proof *p, int table, bool dead, struct sums
     mg_status status = MG_OK;
     const char *name = p->store->schema->tables[table].name;
     char *text = sqlite3_mprintf(dead ? "SELECT id FROM \"mg_dead_%w\"" : "SELECT id FROM \"%w\"", name);
+    mg_assert(text != NULL);
     if (sqlite3_prepare_v2(p->conn->db, text, -1, &stmt, NULL) != SQLITE_OK) status = mg_sqlite_fail(err, p->conn->db, "reading the rows");
     sqlite3_free(text);
     while (status == MG_OK && mg_step(p->conn, stmt, &status, err) > 0) {

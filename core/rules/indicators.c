@@ -120,8 +120,11 @@ static mg_status check_expression(struct check *check, const struct mg_indicator
     char *all = sqlite3_mprintf("SELECT (%s\n) FROM \"%w\"", sql, one->source != NULL ? one->source : "indicator");
     check->denied[0] = '\0';
     check->selects = 0;
-    int rc = all != NULL ? sqlite3_prepare_v2(check->db, all, -1, &stmt, NULL) : SQLITE_NOMEM;
+    mg_assert(all != NULL);
+    int rc = sqlite3_prepare_v2(check->db, all, -1, &stmt, NULL);
     sqlite3_free(all);
+    if (rc != SQLITE_OK) status = mg_sandbox_starved(check->db, err);
+    if (status != MG_OK) return status;
     if (rc != SQLITE_OK && check->denied[0] == '\0') say_refused(check, one, why, sizeof why);
     else if (rc != SQLITE_OK) (void)snprintf(why, sizeof why, "%s", check->denied);
     else if (sqlite3_column_count(stmt) != 1) (void)snprintf(why, sizeof why, "write one expression with one value");
@@ -146,9 +149,10 @@ static mg_status make_tables(sqlite3 *db, struct mg_error *err)
     }
     sqlite3_str_appendall(sql, "CREATE TABLE indicator(zero);");
     char *text = sqlite3_str_finish(sql);
+    mg_assert(text != NULL);
     int rc = sqlite3_exec(db, text, NULL, NULL, NULL);
     sqlite3_free(text);
-    return rc == SQLITE_OK ? MG_OK : mg_fail(err, MG_FAILED, "the rule engine cannot start: %s", sqlite3_errmsg(db));
+    return rc == SQLITE_OK ? MG_OK : mg_sandbox_broken(db, err);
 }
 
 const char *mg_held_column(int code)
@@ -164,7 +168,10 @@ static mg_status add_column(struct check *check, const struct mg_indicator *one,
     (void)sqlite3_set_authorizer(check->db, NULL, NULL);
     for (int i = 0; i < 2 && tables[i] != NULL && status == MG_OK; i++) {
         char *sql = sqlite3_mprintf("ALTER TABLE \"%w\" ADD COLUMN \"%w\"", tables[i], one->id);
-        if (sqlite3_exec(check->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        mg_assert(sql != NULL);
+        int rc = sqlite3_exec(check->db, sql, NULL, NULL, NULL);
+        if (rc != SQLITE_OK) status = mg_sandbox_starved(check->db, err);
+        if (rc != SQLITE_OK && status == MG_OK)
             status = mg_fail(err, MG_REFUSED, "%s:%d: indicator %s: the name is taken by a column of %s; choose another",
                              check->name, one->line, one->id, tables[i]);
         sqlite3_free(sql);
@@ -193,7 +200,7 @@ mg_status mg_indicators_check(const struct mg_pack_info *pack, const char *name,
 {
     struct check check = {.pack = pack, .name = name};
     if (sqlite3_open_v2(":memory:", &check.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-        return mg_fail(err, MG_FAILED, "the rule engine cannot start: %s", sqlite3_errmsg(check.db));
+        return mg_sandbox_broken(check.db, err);
     mg_status status = mg_sandbox_register(check.db, err);
     if (status == MG_OK) status = make_tables(check.db, err);
     mg_sandbox_limits(check.db);
@@ -216,8 +223,10 @@ static mg_status derive_one(sqlite3 *db, const struct mg_pack_info *pack, int in
     char *text = sqlite3_str_finish(sql);
     sqlite3_stmt *stmt = NULL;
     mg_status status = MG_OK;
+    mg_assert(text != NULL);
     if (sqlite3_prepare_v2(db, text, -1, &stmt, NULL) != SQLITE_OK) {
-        status = mg_fail(err, MG_REFUSED, "indicator %s: %s", one->id, sqlite3_errmsg(db));
+        status = mg_sandbox_starved(db, err);
+        if (status == MG_OK) status = mg_fail(err, MG_REFUSED, "indicator %s: %s", one->id, sqlite3_errmsg(db));
     } else {
         for (int i = 0; i < pack->parameter_count; i++) {
             char name[64];
@@ -228,8 +237,10 @@ static mg_status derive_one(sqlite3 *db, const struct mg_pack_info *pack, int in
             else (void)sqlite3_bind_text(stmt, at, pack->parameters[i].value, -1, SQLITE_STATIC);
         }
         /* NULL, as of a share of nobody, is 0: a report must not fail because a group is empty. */
-        int type = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_type(stmt, 0) : SQLITE_BLOB;
-        if (type == SQLITE_NULL) values[index] = 0;
+        int rc = sqlite3_step(stmt), type = rc == SQLITE_ROW ? sqlite3_column_type(stmt, 0) : SQLITE_BLOB;
+        if (rc != SQLITE_ROW) status = mg_sandbox_starved(db, err);
+        if (status != MG_OK) values[index] = 0;
+        else if (type == SQLITE_NULL) values[index] = 0;
         else if (type != SQLITE_INTEGER)
             status = mg_fail(err, MG_REFUSED, "indicator %s gives no whole number", one->id);
         else values[index] = sqlite3_column_int64(stmt, 0);
@@ -244,7 +255,7 @@ mg_status mg_indicators_derive(const struct mg_pack_info *pack, int64_t values[M
     sqlite3 *db = NULL;
     mg_status status = MG_OK;
     if (sqlite3_open_v2(":memory:", &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-        status = mg_fail(err, MG_FAILED, "the rule engine cannot start: %s", sqlite3_errmsg(db));
+        status = mg_sandbox_broken(db, err);
     if (status == MG_OK) status = mg_sandbox_register(db, err);
     for (int i = 0; i < pack->indicator_count && status == MG_OK; i++)
         if (pack->indicators[i].value != NULL) status = derive_one(db, pack, i, values, err);

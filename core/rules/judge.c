@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "core/rules/parts.h"
+#include "core/rules/sandbox.h"
 
 static mg_status failed(struct mg_pack *pack, const struct mg_expression *expression, struct mg_error *err)
 {
+    mg_status status = mg_sandbox_starved(pack->db, err);
+    if (status != MG_OK) return status;
     if (pack->steps > pack->steps_max)
         return mg_fail(err, MG_REFUSED, "%s:%d: %s does not end: it was stopped; make it read fewer rows", pack->file,
                        expression->line, expression->label);
@@ -30,7 +33,7 @@ static mg_status value_of(struct mg_pack *pack, const struct mg_expression *expr
         int type = sqlite3_column_type(stmt, 0);
         if (type == SQLITE_INTEGER) mg_fact_set_int(value, sqlite3_column_int64(stmt, 0));
         else if (type == SQLITE_TEXT)
-            mg_fact_set_text(&pack->scratch, value, (const char *)sqlite3_column_text(stmt, 0),
+            mg_fact_set_text(&pack->scratch, value, sqlite3_column_blob(stmt, 0), /* as text it might need memory */
                              (size_t)sqlite3_column_bytes(stmt, 0));
         else if (type != SQLITE_NULL)
             status = mg_fail(err, MG_REFUSED, "%s:%d: %s gives a floating-point number or bytes; rules use whole numbers,"

@@ -283,6 +283,8 @@ static mg_status read_parameters(struct mg_pack *pack, const struct mg_yaml *lis
 static mg_status sql_run(struct mg_pack *pack, const struct mg_yaml *node, const char *sql, struct mg_error *err)
 {
     if (sqlite3_exec(pack->db, sql, NULL, NULL, NULL) == SQLITE_OK) return MG_OK;
+    mg_status status = mg_sandbox_starved(pack->db, err);
+    if (status != MG_OK) return status;
     return mg_pack_bad(pack, node, err, "%s", sqlite3_errmsg(pack->db));
 }
 
@@ -303,8 +305,9 @@ static mg_status fill_row(struct mg_pack *pack, sqlite3_stmt *insert, const stru
         if (status != MG_OK) return status;
     }
     (void)sqlite3_step(insert);
-    if (sqlite3_reset(insert) != SQLITE_OK) return mg_pack_bad(pack, row, err, "%s", sqlite3_errmsg(pack->db));
-    return MG_OK;
+    if (sqlite3_reset(insert) == SQLITE_OK) return MG_OK;
+    mg_status status = mg_sandbox_starved(pack->db, err);
+    return status != MG_OK ? status : mg_pack_bad(pack, row, err, "%s", sqlite3_errmsg(pack->db));
 }
 
 static mg_status read_table(struct mg_pack *pack, const struct mg_yaml *table, struct mg_error *err)
@@ -411,6 +414,8 @@ static mg_status sql_refused(struct mg_pack *pack, const struct mg_yaml *node, c
 {
     static const char column[] = "no such column: ", table[] = "no such table: ";
     const char *message = sqlite3_errmsg(pack->db), *near = NULL;
+    mg_status status = mg_sandbox_starved(pack->db, err);
+    if (status != MG_OK) return status;
     if (pack->denied[0] != '\0') return mg_pack_bad(pack, node, err, "%s: %s", label, pack->denied);
     if (strncmp(message, column, sizeof column - 1) == 0) near = column_meant(pack, message + sizeof column - 1);
     if (strncmp(message, table, sizeof table - 1) == 0) {
@@ -792,7 +797,7 @@ static mg_status read_sections(struct mg_pack *pack, const struct mg_yaml *root,
 static mg_status open_sandbox(struct mg_pack *pack, struct mg_error *err)
 {
     if (sqlite3_open_v2(":memory:", &pack->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-        return mg_fail(err, MG_FAILED, "the rule engine cannot start: %s", sqlite3_errmsg(pack->db));
+        return mg_sandbox_broken(pack->db, err);
     mg_status status = mg_sandbox_register(pack->db, err);
     if (status == MG_OK) status = mg_views_open(pack->db, &pack->view, err);
     return status;

@@ -54,7 +54,12 @@ mg_status mg_rules_load(struct mg_store *store, struct mg_conn *conn, struct mg_
         one->p = sqlite3_column_int64(stmt, 0);
         /* It passed once; should another version of this program refuse it, its dossiers have no verdict, which the
          * comparison with the hub shows. */
-        if (mg_pack_load(body, (const char *)sqlite3_column_text(stmt, 1), &one->pack, NULL) == MG_OK) rules->count++;
+        mg_status loaded = mg_pack_load(body, (const char *)sqlite3_column_text(stmt, 1), &one->pack, err);
+        if (loaded == MG_OK) rules->count++;
+        else if (loaded != MG_REFUSED) {
+            sqlite3_reset(stmt);
+            return loaded;
+        }
     }
     qsort(rules->packs, (size_t)rules->count, sizeof *rules->packs, in_order);
     if (status == MG_OK) rules->version = conn->packs;
@@ -190,7 +195,9 @@ static mg_status take_row(struct mg_store *store, struct mg_conn *conn, const st
                memcmp(sqlite3_column_blob(known, 0), hash, MG_HASH_LEN) == 0;
     if (got > 0) sqlite3_reset(known);
     if (old) return MG_OK;
-    bool good = check_row(store, row, &why) == MG_OK;
+    status = check_row(store, row, &why);
+    if (status != MG_OK && status != MG_REFUSED) return mg_fail(err, status, "%s", why.text); /* not the pack's fault */
+    bool good = status == MG_OK;
     sqlite3_stmt *stmt = mg_sql(conn, good ? MG_SQL_PACK_TAKE : MG_SQL_PACK_REFUSE);
     sqlite3_bind_text(stmt, 1, row->code, -1, SQLITE_STATIC);
     sqlite3_bind_blob(stmt, 2, hash, sizeof hash, SQLITE_STATIC);

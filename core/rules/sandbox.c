@@ -136,9 +136,21 @@ mg_status mg_sandbox_register(sqlite3 *db, struct mg_error *err)
         int rc = sqlite3_create_function(db, ours[i].name, ours[i].arguments,
                                          SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
                                          ours[i].flag ? (void *)(uintptr_t)1 : NULL, ours[i].run, NULL, NULL);
-        if (rc != SQLITE_OK) return mg_fail(err, MG_FAILED, "the rule engine cannot start: %s", sqlite3_errmsg(db));
+        if (rc != SQLITE_OK) return mg_sandbox_broken(db, err);
     }
     return MG_OK;
+}
+
+mg_status mg_sandbox_starved(sqlite3 *db, struct mg_error *err)
+{
+    if ((sqlite3_errcode(db) & 0xff) != SQLITE_NOMEM) return MG_OK;
+    return mg_fail(err, MG_STORAGE, "out of memory for the rules; close other programs, then run this again");
+}
+
+mg_status mg_sandbox_broken(sqlite3 *db, struct mg_error *err)
+{
+    mg_status status = mg_sandbox_starved(db, err);
+    return status != MG_OK ? status : mg_fail(err, MG_FAILED, "the rule engine cannot start: %s", sqlite3_errmsg(db));
 }
 
 void mg_sandbox_limits(sqlite3 *db)

@@ -27,4 +27,9 @@ mg_status mg_sandbox_sql(const char *sql, const char *where, struct mg_error *er
 /* Lengths, depths and counts far above what a condition needs, far below what could hurt. */
 void mg_sandbox_limits(sqlite3 *db);
 
+/* DB's last call failed for want of memory (MG_STORAGE, with a sentence): no pack is to blame. */
+mg_status mg_sandbox_starved(sqlite3 *db, struct mg_error *err) MG_MUST_CHECK;
+/* The same, or else a bug: the engine cannot start. */
+mg_status mg_sandbox_broken(sqlite3 *db, struct mg_error *err) MG_MUST_CHECK;
+
 #endif

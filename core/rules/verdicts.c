@@ -230,8 +230,9 @@ static mg_status judge(struct mg_store *store, struct mg_conn *conn, struct mg_r
     if (status != MG_OK || !found) return status;
     judged->by = mg_rules_choose(rules, &rules->facts, day);
     if (judged->by == NULL) return MG_OK;
-    if (mg_pack_judge(judged->by->pack, &rules->facts, day, &judged->verdict, &why) != MG_OK)
-        nothing_known(mg_pack_info(judged->by->pack), &judged->verdict);
+    status = mg_pack_judge(judged->by->pack, &rules->facts, day, &judged->verdict, &why);
+    if (status == MG_REFUSED) nothing_known(mg_pack_info(judged->by->pack), &judged->verdict);
+    else if (status != MG_OK) return mg_fail(err, status, "%s", why.text);
     return MG_OK;
 }
 

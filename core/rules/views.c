@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/rules/parts.h"
+#include "core/rules/sandbox.h"
 
 enum view_kind { VIEW_DOSSIER, VIEW_HELD, VIEW_ACTIVE_BRAKE, VIEW_RUN, VIEW_FACTS };
 
@@ -230,10 +231,11 @@ static mg_status view_add(sqlite3 *db, struct mg_view *view, const char *name, e
     /* Connected now, while no authorizer looks. */
     char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\"", name);
     sqlite3_stmt *stmt = NULL;
+    mg_assert(sql != NULL);
     if (rc == SQLITE_OK) rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
     (void)sqlite3_finalize(stmt);
     sqlite3_free(sql);
-    if (rc != SQLITE_OK) return mg_fail(err, MG_FAILED, "the rule engine cannot start: %s", sqlite3_errmsg(db));
+    if (rc != SQLITE_OK) return mg_sandbox_broken(db, err);
     return MG_OK;
 }
 

@@ -628,7 +628,7 @@ mg_status mg_unpacking_block(struct mg_unpacking *u, struct mg_bytes block, stru
     mg_buf_clear(&u->content);
     mg_status status = mg_zstd_decompress(&u->zstd, packed, MG_BLOCK_RAW_MAX, &u->content);
     if (status == MG_BAD_BYTES) return damaged(err, "it cannot be decompressed");
-    if (status != MG_OK) return mg_fail(err, status, "out of memory for a snapshot's block");
+    if (status != MG_OK) return mg_fail(err, MG_STORAGE, "out of memory for a snapshot's block");
     mg_mp_read(&in, u->content.data, u->content.len);
     mg_mp_expect_array(&in, 4);
     if (in.error != NULL) return damaged(err, in.error);
@@ -647,7 +647,7 @@ mg_status mg_unpacking_new(struct mg_store *store, struct mg_conn *conn, const s
     struct mg_unpacking *u = calloc(1, sizeof *u);
     if (u == NULL || mg_zstd_init(&u->zstd) != MG_OK) {
         free(u);
-        return mg_fail(err, MG_FAILED, "out of memory for a snapshot");
+        return mg_fail(err, MG_STORAGE, "out of memory for a snapshot");
     }
     u->store = store;
     u->conn = conn;

@@ -152,7 +152,8 @@ static mg_status shelf_open(struct mg_store *store, struct shelf *shelf, struct 
     if (status == MG_OK || status == MG_REFUSED) return status;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char *path = sqlite3_mprintf("%s/%s", store->dir, files[i]);
-        if (path != NULL) (void)unlink(path);
+        mg_assert(path != NULL);
+        (void)unlink(path);
         sqlite3_free(path);
     }
     return shelf_try(store, shelf, err);

@@ -667,7 +667,7 @@ mg_status mg_blocks_write(struct mg_store *store, struct mg_conn *conn, struct m
     struct scribe s = {.store = store, .conn = conn, .manifest = manifest, .each = each, .context = context};
     int order[MG_TABLES_MAX], tables = mg_block_order(store->schema, order);
     mg_status status = scribe_start(&s);
-    if (status != MG_OK) status = mg_fail(err, MG_FAILED, "out of memory for a snapshot");
+    if (status != MG_OK) status = mg_fail(err, MG_STORAGE, "out of memory for a snapshot");
     mg_blocks_hash_start(&s.hasher);
     manifest->schema_version = store->schema->version;
     if (status == MG_OK) status = list_histories(&s, err);

@@ -33,6 +33,7 @@ struct disk {
     uint64_t dice;
     enum disk_fault fault;
     int64_t fault_in; /* 0: nothing is ordered */
+    int64_t passed;
     bool repeated, fired, off;
     struct dirty files[16];
     int file_count;
@@ -102,6 +103,7 @@ void disk_free(struct disk *disk)
 }
 
 bool disk_fired(const struct disk *disk) { return disk->fired; }
+int64_t disk_passed(const struct disk *disk) { return disk->passed; }
 bool disk_is_off(const struct disk *disk) { return disk->off; }
 void disk_off(struct disk *disk) { disk->off = true; }
 
@@ -112,6 +114,7 @@ void disk_fault_after(struct disk *disk, enum disk_fault fault, int64_t n, bool 
     disk->fault_in = n;
     disk->repeated = repeated;
     disk->fired = false;
+    disk->passed = 0;
 }
 
 void disk_heal(struct disk *disk) { disk->fault_in = 0; }
@@ -120,6 +123,7 @@ void disk_heal(struct disk *disk) { disk->fault_in = 0; }
 static bool strikes(struct disk *disk, enum disk_fault fault)
 {
     if (disk->fault_in == 0 || disk->fault != fault) return false;
+    disk->passed++;
     if (disk->fault_in > 1) {
         disk->fault_in--;
         return false;

@@ -36,6 +36,7 @@ void disk_free(struct disk *disk);
 /* The N-th such operation from now (1: the next) fails; REPEATED: so do all after it, until disk_heal. One fault at a time. */
 void disk_fault_after(struct disk *disk, enum disk_fault fault, int64_t n, bool repeated);
 bool disk_fired(const struct disk *disk); /* it has, since it was ordered */
+int64_t disk_passed(const struct disk *disk); /* such operations since it was ordered */
 void disk_heal(struct disk *disk);        /* nothing is ordered, and there is room */
 
 /* Off: every operation fails, and nothing changes on the disk: what a killed process leaves. A store may be closed. */
