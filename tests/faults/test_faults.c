@@ -166,7 +166,7 @@ static void lay(const char *dir)
 /* Pages that CIPHER has encrypted, instead of the one that this machine prefers. */
 static void recode(const char *dir, const char *cipher)
 {
-    char path[300], line[128] = {0}, was[16], hex[65], raw[4 + MG_KEY_LEN] = "raw:";
+    char path[600], line[128] = {0}, was[16], hex[65], raw[4 + MG_KEY_LEN] = "raw:";
     sqlite3 *db;
     (void)snprintf(path, sizeof path, "%s/store.key", dir);
     FILE *file = fopen(path, "r+");
