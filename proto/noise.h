@@ -71,7 +71,7 @@ struct mg_noise {
 };
 
 /* Starts a handshake. Keys are copied. REMOTE_STATIC is the responder's for the initiator, NULL for the
- * responder, who learns the initiator's in message 3 (of X: 1) and needs no ephemeral key with X. */
+ * responder, who learns the initiator's in message 3 (of X: 1) and with X uses no ephemeral key, whatever it is. */
 void mg_noise_init(struct mg_noise *noise, enum mg_noise_pattern pattern, bool initiator,
                    struct mg_bytes prologue, const uint8_t static_private[MG_NOISE_KEY],
                    const uint8_t *remote_static, const uint8_t ephemeral_private[MG_NOISE_KEY]);

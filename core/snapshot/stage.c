@@ -515,7 +515,8 @@ mg_status mg_stage_apply(struct mg_store *store, struct mg_snapshot_info *info, 
     if (status != MG_OK) return status;
     status = apply(store, info, applied, why);
     if (status == MG_OK) return mg_part_keep(&store->remote, err);
-    if (status != MG_BAD_BYTES) return mg_fail(err, status, "%s", why->text);
+    /* Rows that a constraint refuses are no rows of a store: kept, they would be tried again for ever. */
+    if (status != MG_BAD_BYTES && status != MG_REFUSED) return mg_fail(err, status, "%s", why->text);
     status = mg_part_undo(&store->remote, err);
     mg_touched_clear(&store->remote.touched);
     store->remote.packs_cause = 0;

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/types.h>
+
+#include <sqlite3.h>
 #include <zstd.h>
 
 static struct {
@@ -69,6 +71,19 @@ int __wrap_open(const char *path, int flags, ...)
     mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
     va_end(arguments);
     return fails(CALL_FILE) ? -1 : __real_open(path, flags, mode);
+}
+
+int __real_sqlite3_open_v2(const char *path, sqlite3 **db, int flags, const char *vfs);
+int __wrap_sqlite3_open_v2(const char *path, sqlite3 **db, int flags, const char *vfs);
+int __wrap_sqlite3_open_v2(const char *path, sqlite3 **db, int flags, const char *vfs)
+{
+    *db = NULL;
+    if (fails(CALL_MEMORY)) return SQLITE_NOMEM;
+    int64_t n = order.n;
+    order.n = 0;
+    int rc = __real_sqlite3_open_v2(path, db, flags, vfs);
+    order.n = n;
+    return rc;
 }
 
 /* Both names that a compiler may give to asprintf. */

@@ -3,7 +3,8 @@
  * written, synced, cut or renamed.
  *
  * The linker sends these calls here (--wrap in CMakeLists.txt): our own, SQLite's, and zstd's two contexts. What other
- * libraries ask for themselves is not counted.
+ * libraries ask for themselves is not counted. A connection that is opened asks once for all: SQLite3 Multiple Ciphers does not
+ * look whether it got what it asks for there (sqlite3mcCloneCodecParameterTable).
  */
 #ifndef MG_TESTS_CALLS_H
 #define MG_TESTS_CALLS_H

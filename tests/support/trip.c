@@ -7,16 +7,16 @@ enum { FILE_MAX = 1024 * 1024, READ_AT_ONCE = 700 };
 
 typedef mg_status session_maker(const struct mg_session_params *params, struct mg_session **session, struct mg_error *err);
 
-static void perform(struct mg_store *store, struct mg_session *session, const struct mg_effect *effect)
+/* A request in a transaction of its own, or as a part of one, as daemon/writer.c does it with many. */
+static mg_status perform(struct mg_store *store, bool as_part, const struct mg_effect *effect, struct mg_error *err)
 {
-    struct mg_error err = {""};
-    mg_status status = mg_apply_begin(store, &err);
-    if (status == MG_OK) {
-        status = mg_perform(store, effect->request, effect->result, &err);
-        if (status == MG_OK) status = mg_apply_commit(store, &err);
-        else mg_apply_rollback(store);
-    }
-    mg_session_done(session, effect->ticket, status, &err, 0);
+    mg_status status = as_part ? mg_apply_save(store, err) : mg_apply_begin(store, err);
+    if (status != MG_OK) return status;
+    status = mg_perform(store, effect->request, effect->result, err);
+    if (status == MG_OK) return as_part ? mg_apply_keep(store, err) : mg_apply_commit(store, err);
+    if (!as_part) mg_apply_rollback(store);
+    else if (mg_apply_undo(store, NULL) != MG_OK) fail_msg("a part of a transaction cannot be taken back");
+    return status;
 }
 
 /* At AT, with IN as the file that is read, and OUT as the one that is written (NULL: none). */
@@ -36,11 +36,15 @@ static struct trip run(struct world *w, int at, session_maker *make, struct mg_b
     for (size_t i = 0; i < sizeof ephemeral; i++) ephemeral[i] = (uint8_t)world_chance(w);
     struct mg_session_params params = {.workshop = &workshop, .identity = mg_store_identity(store), .ephemeral = ephemeral};
     trip.status = make(&params, &session, &trip.error);
+    if (trip.status == MG_OK && w->trips_are_undone) trip.status = mg_apply_begin(store, &trip.error);
     if (trip.status != MG_OK) return trip;
     while (!closed) {
         while (!closed && mg_session_next(session, &effect)) {
-            if (effect.kind == MG_EFFECT_STORE) perform(store, session, &effect);
-            else if (effect.kind == MG_EFFECT_SEND) {
+            if (effect.kind == MG_EFFECT_STORE) {
+                struct mg_error err = {""};
+                mg_status status = perform(store, w->trips_are_undone, &effect, &err);
+                mg_session_done(session, effect.ticket, status, &err, 0);
+            } else if (effect.kind == MG_EFFECT_SEND) {
                 if (out != NULL) mg_buf_put(out, effect.send.data, effect.send.len);
             } else {
                 closed = true;
@@ -57,6 +61,7 @@ static struct trip run(struct world *w, int at, session_maker *make, struct mg_b
         fed += len;
     }
     mg_session_free(session);
+    if (w->trips_are_undone) mg_apply_rollback(store);
     return trip;
 }
 

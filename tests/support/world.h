@@ -44,6 +44,7 @@ struct world {
     enum mg_trigger trigger;
     int64_t since_s;
     bool hub_away; /* nobody answers */
+    bool trips_are_undone; /* trip.h: what a file asks of a store is taken back at its end */
 };
 
 /* A world with a hub that sequences. */
