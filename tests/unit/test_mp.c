@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -21,17 +19,10 @@
 #include <msgpack.h>
 
 #include "core/mp.h"
+#include "tests/support/bounds.h"
 
 #ifndef MAILLAGE_SHARED_DIR
 #define MAILLAGE_SHARED_DIR "../shared"
-#endif
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define UNDER_SANITIZER
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define UNDER_SANITIZER
-#endif
 #endif
 
 enum { ROOM = 1 << 20 };
@@ -183,38 +174,14 @@ static void the_public_suite_has_one_form_of_each_value(void **state)
 
 /* ---- hostile bytes ---- */
 
-/* Lets this process have 16 MiB more than it has, where that can be done. */
-static void bound_memory(void)
+/* Whether BYTES are accepted, as any value (1) and as a signed one (2). */
+static int accepted(struct mg_bytes bytes)
 {
-#ifndef UNDER_SANITIZER
-    unsigned long pages = 0;
-    FILE *statm = fopen("/proc/self/statm", "r");
-    if (statm == NULL || fscanf(statm, "%lu", &pages) != 1) _exit(9);
-    (void)fclose(statm);
-    rlim_t bytes = pages * (rlim_t)sysconf(_SC_PAGESIZE) + (16 << 20);
-    if (setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes}) != 0) _exit(9);
-#endif
-    (void)alarm(5);
-}
-
-/* In a process of its own: whether CASE's bytes are accepted, as any value and as a signed one. */
-static int accepted_in_a_child(const struct hex *bytes)
-{
-    (void)fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        bound_memory();
-        struct mg_mp_reader in;
-        mg_mp_read(&in, bytes->data, bytes->len);
-        (void)mg_mp_get_int(&in);
-        bool is_int = mg_mp_done(&in);
-        _exit((accepts(bytes->data, bytes->len) ? 1 : 0) + (is_int ? 2 : 0));
-    }
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    struct mg_mp_reader in;
+    mg_mp_read(&in, bytes.data, bytes.len);
+    (void)mg_mp_get_int(&in);
+    bool is_int = mg_mp_done(&in);
+    return (accepts(bytes.data, bytes.len) ? 1 : 0) + (is_int ? 2 : 0);
 }
 
 static void the_hostile_folder_is_refused(void **state)
@@ -233,7 +200,7 @@ static void the_hostile_folder_is_refused(void **state)
         /* Two are good bytes: 2^64 - 1, if not as a signed number, and e with a combining accent,
          * which is text like another. */
         int wanted = strcmp(name, "neg_as_uint_edge") == 0 || strcmp(name, "nfd_e_acute") == 0;
-        if (accepted_in_a_child(&bytes) != wanted) fail_msg("%s", name);
+        if (in_bounds(16, accepted, (struct mg_bytes){bytes.data, bytes.len}) != wanted) fail_msg("%s", name);
     }
     json_decref(root);
 }
