@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/core.h"
+#include "tests/support/dice.h"
 
 enum { STEPS_EACH = 6, ROWS_A_TX = 100, UPDATES_A_TX = 10, ROUNDS_MAX = 31 };
 
@@ -43,14 +44,7 @@ static void run(sqlite3 *db, const char *sql)
 
 static uint64_t state = 1;
 
-static uint64_t chance(void)
-{
-    state += UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t z = state;
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
-}
+static uint64_t chance(void) { return dice_next(&state); }
 
 /* --- the two ways to write --- */
 

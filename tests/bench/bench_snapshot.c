@@ -22,6 +22,7 @@
 
 #include "core/core.h"
 #include "core/hash.h"
+#include "tests/support/dice.h"
 
 enum { STEPS_EACH = 6, WORDS = 400 };
 
@@ -53,14 +54,7 @@ static void must_sql(sqlite3 *db, int rc)
 
 static uint64_t state;
 
-static uint64_t chance(void)
-{
-    state += UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t z = state;
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
-}
+static uint64_t chance(void) { return dice_next(&state); }
 
 static const char *pick(const char *const *list, size_t count) { return list[chance() % count]; }
 #define PICK(list) pick(list, sizeof(list) / sizeof *(list))

@@ -52,6 +52,7 @@
 #include <string.h>
 
 #include "core/merge.h"
+#include "tests/support/dice.h"
 
 enum { COLUMNS = 2, ROWS = 2, NODES = 3, COMMITS = 5, ROOM = 16, SHAPES_MAX = 1000 };
 
@@ -486,18 +487,11 @@ static bool in_shape(const void *context, int a, int b)
     return ((const struct shape *)context)->seen[a] >> b & 1;
 }
 
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
-    return x ^ x >> 31;
-}
-
 /* Clocks, values, ids and policies are drawn from TURN. A third of the histories have equal clocks, so
  * that ids decide; in another third receipts come before what is claimed. */
 static void dress(struct event *events, const struct shape *shape, uint64_t turn)
 {
-    uint64_t chance = mix((turn + 1) * UINT64_C(0x9E3779B97F4A7C15)), bits = mix(chance);
+    uint64_t chance = dice_mix((turn + 1) * UINT64_C(0x9E3779B97F4A7C15)), bits = dice_mix(chance);
     columns[0].policy = (enum mg_policy)(chance % 5);
     columns[1].policy = (enum mg_policy)(chance / 5 % 5);
     uint64_t clock = chance / 25 % 3;
@@ -698,11 +692,7 @@ enum { BIG_COMMITS = 200, BIG_NODES = 5, BIG_ROWS = 10, BIG_ORDERS = 200, BIG_AU
 
 static uint64_t chance_state;
 
-static uint64_t chance(void)
-{
-    chance_state += UINT64_C(0x9E3779B97F4A7C15);
-    return mix(chance_state);
-}
+static uint64_t chance(void) { return dice_next(&chance_state); }
 
 static int below(int n)
 {
@@ -908,7 +898,7 @@ static void check_choice(int count)
             others[i + 1].node[0] = (uint8_t)(id_order[i] + 1);
         }
         if (ids != (1u << count) - 1) continue; /* no two nodes have one id */
-        bool late = mix((uint64_t)way) & 1; /* receipts come before what is claimed: they decide */
+        bool late = dice_mix((uint64_t)way) & 1; /* receipts come before what is claimed: they decide */
         for (int policy = 0; policy < 5; policy++) {
             int best = 0;
             columns[0].policy = (enum mg_policy)policy;

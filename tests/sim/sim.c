@@ -1,5 +1,6 @@
 /* sim.c - a world from its founding to its end: first trouble, then healing, and then everybody must agree. */
 #include "tests/sim/sim.h"
+#include "tests/support/dice.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +14,7 @@ enum { ROUNDS = 10 };
 
 /* --- chance and words --- */
 
-static uint64_t next(uint64_t *state)
-{
-    *state += UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t x = *state;
-    x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
-    return x ^ x >> 31;
-}
-
-uint64_t sim_random(struct sim *s) { return next(&s->dice); }
+uint64_t sim_random(struct sim *s) { return dice_next(&s->dice); }
 int sim_below(struct sim *s, int n) { return n > 0 ? (int)(sim_random(s) % (uint64_t)n) : 0; }
 bool sim_chance(struct sim *s, int percent) { return sim_below(s, 100) < percent; }
 
@@ -61,11 +53,11 @@ static void tell_sqlite(void *context, int code, const char *text)
 /* libsodium's chance, for what draws its own. */
 static uint64_t sodium_state;
 static const char *sodium_name(void) { return "seeded"; }
-static uint32_t sodium_random(void) { return (uint32_t)(next(&sodium_state) >> 32); }
+static uint32_t sodium_random(void) { return (uint32_t)(dice_next(&sodium_state) >> 32); }
 
 static void sodium_buf(void *const out, const size_t len)
 {
-    for (size_t i = 0; i < len; i++) ((uint8_t *)out)[i] = (uint8_t)(next(&sodium_state) >> 40);
+    for (size_t i = 0; i < len; i++) ((uint8_t *)out)[i] = (uint8_t)(dice_next(&sodium_state) >> 40);
 }
 
 static void seed_sodium(uint64_t seed)

@@ -11,6 +11,7 @@
 #include <sqlite3.h>
 
 #include "core/status.h"
+#include "tests/support/dice.h"
 
 enum { DISKS = 128, SECTOR = 512, PATH_ROOM = 512 };
 
@@ -49,15 +50,6 @@ struct disk_file {
 static struct disk *disks[DISKS];
 static sqlite3_vfs *below;
 static uint64_t random_state = UINT64_C(0x6d61696c6c616765);
-
-static uint64_t next(uint64_t *state)
-{
-    *state += UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t x = *state;
-    x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
-    return x ^ x >> 31;
-}
 
 static void *must_have(void *memory)
 {
@@ -187,9 +179,9 @@ static void redo(struct disk *disk, int fd, const struct change *c)
         return;
     }
     int64_t from = 0, to = c->after_len;
-    if (next(&disk->dice) % 4 == 0) {
-        int64_t cut = (int64_t)(next(&disk->dice) % (uint64_t)(c->after_len / SECTOR + 1)) * SECTOR;
-        if (next(&disk->dice) % 2 == 0) to = cut;
+    if (dice_next(&disk->dice) % 4 == 0) {
+        int64_t cut = (int64_t)(dice_next(&disk->dice) % (uint64_t)(c->after_len / SECTOR + 1)) * SECTOR;
+        if (dice_next(&disk->dice) % 2 == 0) to = cut;
         else from = cut;
     }
     if (to > from) put(fd, c->after + from, to - from, c->at + from);
@@ -201,7 +193,7 @@ static void cut_power(struct disk *disk, struct dirty *file)
     char path[PATH_ROOM + 80];
     (void)snprintf(path, sizeof path, "%s/%s", disk->dir, file->name);
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    uint64_t mood = next(&disk->dice) % 3;
+    uint64_t mood = dice_next(&disk->dice) % 3;
     if (fd < 0 || mood == 0) {
         if (fd >= 0) close(fd);
         return;
@@ -212,7 +204,7 @@ static void cut_power(struct disk *disk, struct dirty *file)
         mg_assert(ftruncate(fd, c->length_before) == 0);
     }
     for (int i = 0; i < file->count && mood == 2; i++)
-        if (next(&disk->dice) % 2 == 0) redo(disk, fd, &file->changes[i]);
+        if (dice_next(&disk->dice) % 2 == 0) redo(disk, fd, &file->changes[i]);
     close(fd);
 }
 
@@ -257,7 +249,7 @@ static int on_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int6
     mg_assert(f->real->pMethods->xFileSize(f->real, &length) == SQLITE_OK);
     if (at + len > length && strikes(disk, DISK_FULL)) return SQLITE_FULL;
     bool fails = strikes(disk, DISK_WRITE_ERROR), crashes = !fails && strikes(disk, DISK_CRASH);
-    if (fails) len = (int)(next(&disk->dice) % (uint64_t)(len + 1));
+    if (fails) len = (int)(dice_next(&disk->dice) % (uint64_t)(len + 1));
     if (len > 0) (void)remember(f, at, -1, bytes, len);
     int rc = len > 0 ? f->real->pMethods->xWrite(f->real, bytes, len, at) : SQLITE_OK;
     return fails || crashes ? SQLITE_IOERR_WRITE : rc;
@@ -382,7 +374,7 @@ static int vfs_full(sqlite3_vfs *vfs, const char *path, int room, char *out)
 static int vfs_random(sqlite3_vfs *vfs, int len, char *out)
 {
     (void)vfs;
-    for (int i = 0; i < len; i++) out[i] = (char)(next(&random_state) >> 32);
+    for (int i = 0; i < len; i++) out[i] = (char)(dice_next(&random_state) >> 32);
     return len;
 }
 

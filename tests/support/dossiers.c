@@ -2,6 +2,7 @@
  * dossiers.c - dates are drawn around the sums that rules make: six months, a day less, a day more.
  */
 #include "tests/support/dossiers.h"
+#include "tests/support/dice.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,14 +46,7 @@ dos_date dos_add_days(dos_date date, int days)
 
 static uint64_t state;
 
-static uint64_t chance(void)
-{
-    state += UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t z = state;
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
-}
+static uint64_t chance(void) { return dice_next(&state); }
 
 static int pick(int below)
 {

@@ -8,6 +8,7 @@
 
 #include <sodium.h>
 
+#include "tests/support/dice.h"
 #include "tests/support/differ.h"
 #include "tests/support/dirs.h"
 #include "tests/support/pack.h"
@@ -24,18 +25,9 @@ enum { ROUNDS = 3, BYTES_MAX = 16 * 1024 * 1024 };
 
 /* --- clock and chance --- */
 
-static uint64_t next(uint64_t *state)
-{
-    *state += UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t x = *state;
-    x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
-    return x ^ x >> 31;
-}
-
 uint64_t world_chance(struct world *w)
 {
-    return next(&w->chance);
+    return dice_next(&w->chance);
 }
 void world_tick(struct world *w, int64_t ms)
 {
@@ -51,7 +43,7 @@ static int64_t now_ms(void *context)
 static void chance_bytes(void *context, void *out, size_t len)
 {
     struct world_node *node = context;
-    for (size_t i = 0; i < len; i++) ((uint8_t *)out)[i] = (uint8_t)(next(&node->world->chance) >> 32);
+    for (size_t i = 0; i < len; i++) ((uint8_t *)out)[i] = (uint8_t)(dice_next(&node->world->chance) >> 32);
 }
 
 /* --- the world --- */
@@ -366,7 +358,7 @@ static mg_status talk(struct talk *t, struct mg_outcome *outcome)
     if (status == MG_OK) status = push(t);
     uint64_t position = t->welcome.resume;
     if (status != MG_OK || t->push_only) return status;
-    bool chosen = t->by_snapshot || (int)(next(&t->w->dice) % 100) < t->w->snapshots;
+    bool chosen = t->by_snapshot || (int)(dice_next(&t->w->dice) % 100) < t->w->snapshots;
     if (!t->welcome.refill && chosen) {
         struct mg_standing standing;
         status = mg_stand(t->hub, &standing, t->err);
