@@ -979,6 +979,22 @@ static void equal_values_are_no_conflict(void **state)
     assert_false(mg_cell_in_conflict(&again.row, 0));
 }
 
+/* A `keep` may be known before the insertion whose row it keeps. */
+static void a_row_that_lacks_what_it_needs_is_not_shown(void **state)
+{
+    (void)state;
+    struct mg_stub keep = {.ord = 0, .author = 1, .seq = 2}, insert = {.ord = 1, .author = 1, .seq = 1};
+    columns[1].required = true;
+    state_init(&again);
+    mg_row_write(&again.row, &lineage, MG_PRESENCE, &keep, (struct mg_value){.kind = MG_NULL});
+    mg_row_write(&again.row, &lineage, 0, &insert, integer(1));
+    assert_true(mg_row_alive(&again.row, &lineage));
+    assert_false(mg_row_visible(&again.row, &lineage));
+    mg_row_write(&again.row, &lineage, 1, &insert, integer(2));
+    assert_true(mg_row_visible(&again.row, &lineage));
+    columns[1].required = false;
+}
+
 static void values_have_one_order(void **state)
 {
     (void)state;
@@ -1013,6 +1029,7 @@ int main(void)
         cmocka_unit_test(every_choice_among_up_to_three_siblings),
         cmocka_unit_test(a_receipt_makes_the_choice_again),
         cmocka_unit_test(equal_values_are_no_conflict),
+        cmocka_unit_test(a_row_that_lacks_what_it_needs_is_not_shown),
         cmocka_unit_test(every_part_of_a_history_is_one),
         cmocka_unit_test(every_history_up_to_three_commits_on_two_rows),
         cmocka_unit_test(every_history_up_to_four_commits),
