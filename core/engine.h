@@ -596,6 +596,21 @@ mg_status mg_commit_take(struct mg_store *store, struct mg_conn *conn, uint32_t 
 mg_status mg_commit_allowed(struct mg_store *store, const struct mg_registered *by, const struct mg_commit *commit,
                             struct mg_error *err) MG_MUST_CHECK;
 
+/* --- two commits under one name (parted.c) [P 6.3] --- */
+
+/* *SAME: the log has this very commit under its name. */
+mg_status mg_commit_is_known(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, const struct mg_commit *commit, bool *same,
+                             struct mg_error *err) MG_MUST_CHECK;
+/* Evidence is kept that AUTHOR, an incarnation, has signed two commits under one name. */
+mg_status mg_has_parted(struct mg_conn *conn, uint32_t author, bool *parted, struct mg_error *err) MG_MUST_CHECK;
+/* Keeps the batch of NAME's, as its BYTES, once. */
+mg_status mg_parted_keep(struct mg_store *store, struct mg_conn *conn, const struct mg_batch *batch, struct mg_bytes bytes, const char *name,
+                         struct mg_error *err) MG_MUST_CHECK;
+/* A batch whose signatures are good and that does not follow what is here: *APART, and kept, when that is because its author has
+ * parted. COMMITS: a reader at the first of them. */
+mg_status mg_parted_set_apart(struct mg_store *store, struct mg_conn *conn, const struct mg_batch *batch, struct mg_mp_reader commits,
+                              uint32_t author, struct mg_bytes bytes, const char *name, bool *apart, struct mg_error *err) MG_MUST_CHECK;
+
 /* --- whole dossiers (transfer.c) [P 4.4] --- */
 mg_status mg_transfer_write(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN],
                             struct mg_buf *out, struct mg_error *err) MG_MUST_CHECK;
@@ -662,6 +677,9 @@ mg_status mg_runs_take(struct mg_store *store, const uint8_t node[MG_ID_LEN], st
 
 /* --- a store's files (store.c, restore.c) --- */
 
+/* Everything is in the file itself, and nothing in a log beside it, which would be left behind when the file gets another name.
+ * Closing does the same, and does not say when it cannot. */
+mg_status mg_store_fold(sqlite3 *db, struct mg_error *err) MG_MUST_CHECK;
 /* Opens a database, its key and its archive (which need not exist) that are not DIR's own (yet); nothing is harvested. */
 mg_status mg_store_open_files(const char *dir, const char *db_path, const char *key_path, const char *archive_path,
                               const struct mg_env *env, struct mg_store **out, struct mg_error *err) MG_MUST_CHECK;

@@ -213,33 +213,6 @@ static uint64_t number_of(const struct sequencing *s, uint64_t seq)
     return s->kept.receipt.first_n + (seq - s->kept.first_seq);
 }
 
-/* A commit that the hub holds must be the very same. */
-static mg_status compare_known(struct sequencing *s, const struct mg_commit *commit, bool *same, struct mg_error *err)
-{
-    struct mg_conn *conn = s->conn;
-    uint8_t previous[MG_HASH_LEN] = {0}, hash[MG_HASH_LEN];
-    uint32_t scope;
-    mg_status status = mg_scope_find(conn, commit->scope, &scope, err);
-    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_CHAIN_BEFORE);
-    sqlite3_bind_int64(stmt, 1, s->author);
-    sqlite3_bind_int64(stmt, 2, scope);
-    sqlite3_bind_int64(stmt, 3, (int64_t)commit->seq);
-    if (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) {
-        memcpy(previous, sqlite3_column_blob(stmt, 1), MG_HASH_LEN);
-        sqlite3_reset(stmt);
-    }
-    if (status == MG_OK) status = mg_commit_hash(s->batch->node, s->batch->incarnation, commit, previous, hash, err);
-    stmt = mg_sql(conn, MG_SQL_COMMIT_BY_DOT);
-    sqlite3_bind_int64(stmt, 1, s->author);
-    sqlite3_bind_int64(stmt, 2, (int64_t)commit->seq);
-    *same = false;
-    if (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) {
-        *same = sqlite3_column_bytes(stmt, 1) == MG_HASH_LEN && memcmp(hash, sqlite3_column_blob(stmt, 1), MG_HASH_LEN) == 0;
-        sqlite3_reset(stmt);
-    }
-    return status;
-}
-
 static mg_status refuse(struct sequencing *s, const struct mg_commit *commit, struct mg_error *err)
 {
     (void)err;
@@ -348,7 +321,7 @@ static mg_status each_commit(struct sequencing *s, uint64_t *fork_base, struct m
             if (status != MG_OK) return status;
             continue;
         }
-        status = compare_known(s, &commit, &same, err);
+        status = mg_commit_is_known(s->conn, batch, s->author, &commit, &same, err); /* the very same */
         if (status != MG_OK) return status;
         if (!same) {
             *fork_base = seq - 1;
@@ -523,7 +496,7 @@ static mg_status open_batch(struct mg_store *store, const struct mg_peer *peer, 
 }
 
 /* Numbers and merges what is new of the batch. *TAKEN false: a refill that comes before what it rests on. */
-static mg_status take_batch(struct sequencing *s, bool refill, bool *taken, uint64_t *fork_base, struct mg_error *err)
+static mg_status take_batch(struct sequencing *s, struct mg_bytes bytes, bool refill, bool *taken, uint64_t *fork_base, struct mg_error *err)
 {
     mg_status status = refill ? mg_part_save(s->conn, err) : MG_OK;
     *taken = true;
@@ -539,11 +512,26 @@ static mg_status take_batch(struct sequencing *s, bool refill, bool *taken, uint
         if (status == MG_OK) status = keep_batch(s, err);
         if (status == MG_OK) status = number_routes(s->conn, err);
     }
-    if (status == MG_OK && refill) status = mg_part_keep(s->conn, err);
+    if (status != MG_OK || !refill) return status;
+    if (*fork_base == UINT64_MAX) return mg_part_keep(s->conn, err);
+    /* Who gives it back did not write it: nobody is told, and both are kept. */
+    *fork_base = UINT64_MAX;
+    *taken = false;
+    status = mg_part_undo(s->conn, err);
+    return status == MG_OK ? mg_parted_keep(s->store, s->conn, s->batch, bytes, s->by->name, err) : status;
+}
+
+/* More of an incarnation that has signed two commits under one name: its author is to take another one. */
+static mg_status more_of_parted(struct sequencing *s, uint64_t *fork_base, struct mg_error *err)
+{
+    bool parted = false;
+    if (s->batch->last_seq <= s->known) return MG_OK;
+    mg_status status = mg_has_parted(s->conn, s->author, &parted, err);
+    if (parted) *fork_base = s->known;
     return status;
 }
 
-static mg_status sequence(struct sequencing *s, struct mg_peer *peer, bool refill, struct mg_buf *receipt, uint64_t *fork_base, struct mg_error *err)
+static mg_status sequence(struct sequencing *s, struct mg_peer *peer, struct mg_bytes bytes, bool refill, struct mg_buf *receipt, uint64_t *fork_base, struct mg_error *err)
 {
     struct mg_batch *batch = s->batch;
     bool news, taken = false;
@@ -556,7 +544,9 @@ static mg_status sequence(struct sequencing *s, struct mg_peer *peer, bool refil
     if (gap && !refill) return mg_fail(err, MG_BAD_BYTES, "commits of %s are missing before the ones it sent", s->by->name);
     if (!gap && s->known < batch->first_seq) s->known = batch->first_seq - 1;
     /* After a gap: its author will give it back itself. Without commits: only its numbers are told. */
-    if (!gap && batch->commit_count > 0) status = take_batch(s, refill, &taken, fork_base, err);
+    if (!gap && !refill && !s->by->hub) status = more_of_parted(s, fork_base, err);
+    if (status == MG_OK && !gap && batch->commit_count > 0 && *fork_base == UINT64_MAX)
+        status = take_batch(s, bytes, refill, &taken, fork_base, err);
     bool held = taken && *fork_base == UINT64_MAX;
     if (status == MG_OK && news) status = number_known_again(s->store, s->author, batch->first_seq, batch->last_seq, err);
     if (status == MG_OK && held && !refill) note_held(peer, batch);
@@ -567,14 +557,14 @@ static mg_status sequence(struct sequencing *s, struct mg_peer *peer, bool refil
     return status == MG_OK ? mg_tails_keep(s->conn, now, none, err) : status;
 }
 
-static mg_status sequence_opened(struct mg_store *store, struct mg_peer *peer, struct mg_batch *batch, const struct mg_registered *by, bool refill,
-                                 struct mg_buf *receipt, uint64_t *fork_base, struct mg_error *err)
+static mg_status sequence_opened(struct mg_store *store, struct mg_peer *peer, struct mg_batch *batch, struct mg_bytes bytes,
+                                 const struct mg_registered *by, bool refill, struct mg_buf *receipt, uint64_t *fork_base, struct mg_error *err)
 {
     struct sequencing s = {.store = store, .conn = &store->remote, .by = by, .batch = batch};
     mg_buf_init(&s.refused, 64 * 1024);
     mg_status status = mg_author_find(s.conn, batch->node, batch->incarnation, &s.author, err);
     s.conn->lenient = refill;
-    if (status == MG_OK) status = sequence(&s, peer, refill, receipt, fork_base, err);
+    if (status == MG_OK) status = sequence(&s, peer, bytes, refill, receipt, fork_base, err);
     s.conn->lenient = false;
     mg_buf_free(&s.also);
     mg_buf_free(&s.refused);
@@ -594,7 +584,7 @@ mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct m
     mg_status status = still_enrolled(store, peer, err);
     if (status == MG_OK) status = sequence_own(store, err);
     if (status == MG_OK) status = open_batch(store, peer, bytes, refill, &batch, &room, &by, &found, err);
-    if (status == MG_OK && found) status = sequence_opened(store, peer, &batch, &by, refill, receipt, fork_base, err);
+    if (status == MG_OK && found) status = sequence_opened(store, peer, &batch, bytes, &by, refill, receipt, fork_base, err);
     else if (status == MG_OK) mg_mp_put_array(receipt, 0);
     mg_buf_free(&room);
     return status;

@@ -14,10 +14,13 @@
 
 enum { FIRST_LAYOUT = 1 };
 
-/* Steps of the releases, oldest first. There was none yet: core/tables.c makes layout 1. A new step goes at the end, and
- * core/tables.c makes what all of them come to. */
-static const struct mg_layout_step *const steps = NULL;
-static const int step_count = 0;
+/* Steps, oldest first. A new one goes at the end, and core/tables.c makes what all of them come to. */
+static const struct mg_layout_step steps[] = {
+    {.to = 2,
+     .sql = "ALTER TABLE mg_quarantine ADD COLUMN evidence BLOB;"
+            "CREATE INDEX mg_quarantine_parted ON mg_quarantine(node, incarnation) WHERE evidence IS NOT NULL"},
+};
+static const int step_count = sizeof steps / sizeof *steps;
 
 static int64_t last_layout(const struct mg_layout_step *list, int count)
 {

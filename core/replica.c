@@ -248,6 +248,21 @@ mg_status mg_replica_fork(struct mg_store *store, uint64_t base, struct mg_error
     return status;
 }
 
+/* Whatever was written after the copy was made may have this incarnation's next names, and when the hub is a copy too nobody
+ * may remember but a reader. What waits keeps its names: it may have been sent since. */
+mg_status mg_replica_restored(struct mg_store *store, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->remote;
+    uint32_t author;
+    uint64_t last, acked;
+    if (store->id.hub) return MG_OK; /* it takes another one whenever it starts */
+    mg_status status = self_author(store, conn, &author, err);
+    if (status == MG_OK) status = mg_author_last(conn, author, &last, err);
+    if (status == MG_OK) status = mg_author_acked(conn, author, &acked, err);
+    if (status != MG_OK) return status;
+    return acked == last ? mg_replica_fork(store, last, err) : mg_meta_set_int(conn, "fork_when_acked", 1, err);
+}
+
 /* What the hub says of its lineage, whoever is asked. */
 mg_status mg_welcome_learn(struct mg_store *store, const struct mg_welcome *welcome, struct mg_error *err)
 {
@@ -478,6 +493,46 @@ static mg_status check_heads(struct mg_store *store, struct mg_conn *conn, const
     return MG_OK;
 }
 
+/* The commits of a batch whose signatures are good, each in its chain. */
+static mg_status take_commits(struct mg_store *store, struct mg_conn *conn, struct mg_batch *batch, const struct mg_registered *by, uint32_t author,
+                              struct mg_error *err)
+{
+    mg_status status = MG_OK;
+    uint64_t previous = batch->first_seq - 1;
+    bool whole = batch->commit_count == batch->last_seq - batch->first_seq + 1; /* fit to be given back to a restored hub */
+    for (uint32_t i = 0; status == MG_OK && i < batch->commit_count; i++) {
+        struct mg_commit commit;
+        char scope[MG_SCOPE_MAX + 1];
+        mg_commit_read(&batch->commits, &commit, scope);
+        if (batch->commits.error != NULL || commit.seq <= previous || commit.seq > batch->last_seq)
+            return mg_fail(err, MG_BAD_BYTES, "a batch is damaged");
+        previous = commit.seq;
+        bool logged = true;
+        status = mg_commit_take(store, conn, author, by, batch, &commit, mg_receipt_refuses(&batch->receipt, commit.seq), &logged, err);
+        whole &= commit.has_salt && logged;
+    }
+    if (status == MG_OK) status = check_heads(store, conn, batch, author, err);
+    return status == MG_OK ? mg_batch_keep(conn, batch, author, whole, err) : status;
+}
+
+/* The same; a batch that does not follow what is here because its author signed two commits under one name is set apart. BYTES: all of it. */
+static mg_status take_or_set_apart(struct mg_store *store, struct mg_conn *conn, struct mg_batch *batch, const struct mg_registered *by,
+                                   uint32_t author, struct mg_bytes bytes, struct mg_error *err)
+{
+    struct mg_mp_reader commits = batch->commits;
+    struct mg_error reason = {""};
+    bool apart = false;
+    mg_status status = mg_part_save(conn, err);
+    if (status != MG_OK) return status;
+    mg_status taken = take_commits(store, conn, batch, by, author, &reason);
+    if (taken == MG_OK) return mg_part_keep(conn, err);
+    if (taken == MG_BAD_BYTES) {
+        status = mg_part_undo(conn, err);
+        if (status == MG_OK) status = mg_parted_set_apart(store, conn, batch, commits, author, bytes, by->name, &apart, err);
+    }
+    return status != MG_OK || apart ? status : mg_fail(err, taken, "%s", reason.text);
+}
+
 static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, struct mg_buf *room, uint64_t *commits,
                             struct mg_error *err)
 {
@@ -485,6 +540,7 @@ static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct
     struct mg_registered by;
     bool found;
     uint32_t author;
+    size_t from = in->pos;
     mg_batch_read(in, &batch, room);
     if (in->error != NULL) return mg_fail(err, MG_BAD_BYTES, "a batch is damaged: %s", in->error);
     mg_status status = mg_registry_get(store, conn, batch.node, &by, &found, err);
@@ -498,24 +554,9 @@ static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct
         struct own_commits own = {.conn = conn, .author = author, .status = MG_OK, .err = err};
         if (!mg_batch_heads_hold(&batch, is_own, &own)) return own.status != MG_OK ? own.status : mg_copy_at_work(MG_FAILED, err);
     }
-    uint64_t previous = batch.first_seq - 1;
-    bool whole = batch.commit_count == batch.last_seq - batch.first_seq + 1; /* fit to be given back to a restored hub */
     *commits += batch.commit_count;
-    for (uint32_t i = 0; status == MG_OK && i < batch.commit_count; i++) {
-        struct mg_commit commit;
-        char scope[MG_SCOPE_MAX + 1];
-        mg_commit_read(&batch.commits, &commit, scope);
-        if (batch.commits.error != NULL || commit.seq <= previous || commit.seq > batch.last_seq)
-            return mg_fail(err, MG_BAD_BYTES, "a batch is damaged");
-        previous = commit.seq;
-        bool logged = true;
-        status = mg_commit_take(store, conn, author, &by, &batch, &commit, mg_receipt_refuses(&batch.receipt, commit.seq), &logged, err);
-        whole &= commit.has_salt && logged;
-    }
-    if (status == MG_OK) status = check_heads(store, conn, &batch, author, err);
-    if (status == MG_OK)
-        status = mg_batch_keep(conn, &batch, author, whole, err);
-    return status;
+    struct mg_bytes bytes = {in->data + from, in->pos - from};
+    return status == MG_OK ? take_or_set_apart(store, conn, &batch, &by, author, bytes, err) : status;
 }
 
 static mg_status take_evictions(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, struct mg_error *err)

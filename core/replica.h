@@ -113,6 +113,8 @@ mg_status mg_replica_receipt(struct mg_store *store, struct mg_bytes receipt, st
 /* The hub holds other commits under our incarnation after seq BASE: go on as a new incarnation,
  * with our commits after BASE in it. */
 mg_status mg_replica_fork(struct mg_store *store, uint64_t base, struct mg_error *err) MG_MUST_CHECK;
+/* STORE has just come back from a backup: it goes on as a new incarnation, now or when what waits has its receipts. */
+mg_status mg_replica_restored(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
 
 /* Applies a chunk and moves the cursor to its end; *COMMITS: how many came in it. A commit that cannot be applied is quarantined
  * and blocks nothing else. MG_BAD_BYTES: forged or damaged, nothing was applied. */

@@ -121,6 +121,16 @@ static mg_status copy_database(int from, int64_t bytes, const uint8_t expected[M
     return status;
 }
 
+static mg_status renew(struct mg_store *store, struct mg_error *err)
+{
+    mg_status status = mg_apply_begin(store, err);
+    if (status != MG_OK) return status;
+    status = mg_replica_restored(store, err);
+    if (status == MG_OK) status = mg_apply_commit(store, err);
+    else mg_apply_rollback(store);
+    return status == MG_OK ? mg_store_fold(store->user.db, err) : status; /* its log would not be renamed with it */
+}
+
 static mg_status verify(const char *dir, const char *db, const char *key, const char *archive, const struct mg_env *env, const struct mg_progress *progress,
                         const struct mg_backup_about *about, struct mg_verify_report *report, struct mg_error *err)
 {
@@ -131,6 +141,7 @@ static mg_status verify(const char *dir, const char *db, const char *key, const 
     status = mg_verify_store(store, report, err);
     if (status == MG_OK && (store->id.hub != about->hub || memcmp(store->id.node, about->node, MG_ID_LEN) != 0))
         status = mg_fail(err, MG_REFUSED, "the backup holds another node than it says; take another one");
+    if (status == MG_OK) status = renew(store, err);
     mg_store_close(store);
     return status;
 }

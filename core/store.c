@@ -400,12 +400,10 @@ static mg_status make_private(const char *path, struct mg_error *err)
     return MG_OK;
 }
 
-/* Everything is in the file itself, and nothing in a log beside it, which would be left behind when the file gets its name.
- * Closing does the same, and does not say when it cannot. */
-static mg_status fold(sqlite3 *db, struct mg_error *err)
+mg_status mg_store_fold(sqlite3 *db, struct mg_error *err)
 {
     if (sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK) return MG_OK;
-    return mg_sqlite_fail(err, db, "making the store");
+    return mg_sqlite_fail(err, db, "writing the store");
 }
 
 static mg_status create_unborn(const char *dir, const struct mg_env *env, const struct mg_identity *id, struct mg_error *err)
@@ -426,13 +424,13 @@ static mg_status create_unborn(const char *dir, const struct mg_env *env, const 
         if (sqlite3_exec(db, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
             status = mg_sqlite_fail(err, db, "making the store");
         if (status == MG_OK) status = create_tables(&conn, id, err);
-        if (status == MG_OK) status = fold(db, err);
+        if (status == MG_OK) status = mg_store_fold(db, err);
         conn_close(&conn);
     }
     struct mg_store *store = NULL;
     if (status == MG_OK && id->hub) status = mg_store_open_files(dir, db_path, key_path, archive_path, env, &store, err);
     if (status == MG_OK && id->hub) status = fill_hub(store, err);
-    if (status == MG_OK && id->hub) status = fold(store->user.db, err);
+    if (status == MG_OK && id->hub) status = mg_store_fold(store->user.db, err);
     mg_store_close(store);
     sodium_memzero(&key, sizeof key);
     free(db_path);

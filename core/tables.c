@@ -70,7 +70,9 @@ const char mg_engine_tables[] =
     "CREATE TABLE mg_held(t INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY(t, id)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE mg_repair(t INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY(t, id)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE mg_quarantine(q INTEGER PRIMARY KEY, node BLOB NOT NULL, incarnation INTEGER NOT NULL,"
-    " seq INTEGER NOT NULL, history INTEGER, n INTEGER, reason TEXT NOT NULL, at INTEGER NOT NULL) STRICT;"
+    " seq INTEGER NOT NULL, history INTEGER, n INTEGER, reason TEXT NOT NULL, at INTEGER NOT NULL, evidence BLOB) STRICT;"
+    /* evidence: a batch of commits whose names others have (parted.c). */
+    "CREATE INDEX mg_quarantine_parted ON mg_quarantine(node, incarnation) WHERE evidence IS NOT NULL;"
     /* Rows of SOURCE's commits that live in TARGET; moved: the dossier moved there. n: in the hub's sequence,
      * after the commit; 0 until that has its number. */
     "CREATE TABLE mg_route(r INTEGER PRIMARY KEY, n INTEGER NOT NULL, dossier BLOB NOT NULL,"

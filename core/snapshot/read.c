@@ -670,13 +670,15 @@ static mg_status keep_chain(struct mg_unpacking *u, const struct reach *reach, s
     struct mg_conn *conn = u->conn;
     uint8_t hash[MG_HASH_LEN];
     uint64_t seq;
+    bool parted = false;
     mg_status status = mg_chain_head(conn, reach->author, reach->scope, &seq, hash, err);
+    if (status == MG_OK) status = mg_has_parted(conn, reach->author, &parted, err);
     if (status != MG_OK) return status;
-    if (seq == reach->seq && memcmp(hash, reach->hash, MG_HASH_LEN) != 0) {
+    if (parted) status = mg_chain_set(conn, reach->author, reach->scope, reach->seq, reach->hash, err); /* the hub's commits are the ones to follow */
+    else if (seq == reach->seq && memcmp(hash, reach->hash, MG_HASH_LEN) != 0) {
         if (memcmp(conn->lineage.authors[reach->author].node, u->store->id.node, MG_ID_LEN) == 0) return mg_copy_at_work(MG_BAD_BYTES, err); /* so that it is dropped */
         return mg_fail(err, MG_BAD_BYTES, "a snapshot holds other commits than this node does");
-    }
-    if (seq < reach->seq) status = mg_chain_set(conn, reach->author, reach->scope, reach->seq, reach->hash, err);
+    } else if (seq < reach->seq) status = mg_chain_set(conn, reach->author, reach->scope, reach->seq, reach->hash, err);
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_BASE_ADD);
     sqlite3_bind_int64(stmt, 1, reach->author);
     sqlite3_bind_int64(stmt, 2, reach->scope);

@@ -76,6 +76,22 @@ static mg_status any_notes(struct mg_conn *conn, bool *any, struct mg_error *err
     return status;
 }
 
+/* A node whose rows differ since somebody wrote two commits under one name: the hub's rows in their place. [P 6.3] */
+static mg_status would_mend(struct mg_conn *conn, const struct mg_peer *peer, uint64_t resume, bool *mends, struct mg_error *err)
+{
+    mg_status status;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_LAST_NUMBER);
+    bool is_behind = mg_step(conn, stmt, &status, err) > 0 && (uint64_t)sqlite3_column_int64(stmt, 0) > resume;
+    sqlite3_reset(stmt);
+    *mends = false;
+    if (status != MG_OK || !is_behind) return status;
+    stmt = mg_sql(conn, MG_SQL_DIFFERS_PARTED);
+    sqlite3_bind_blob(stmt, 1, peer->node, MG_ID_LEN, SQLITE_STATIC);
+    *mends = mg_step(conn, stmt, &status, err) > 0;
+    sqlite3_reset(stmt);
+    return status;
+}
+
 mg_status mg_snapshot_due(struct mg_store *store, const struct mg_peer *peer, uint64_t resume, bool is_new, bool *due, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
@@ -93,7 +109,9 @@ mg_status mg_snapshot_due(struct mg_store *store, const struct mg_peer *peer, ui
         if (is_read(conn, peer->scopes, peer->scope_count, s)) rows += (uint64_t)conn->scopes[s].rows;
     uint64_t enough = is_new ? NEW_ENOUGH : LOG_SHRINKS * (rows * ROW_ESTIMATE + SLACK);
     status = log_weight(conn, peer->scopes, peer->scope_count, resume, peer->node, enough, &bytes, err);
-    if (status == MG_OK && bytes > enough) {
+    bool mends = false;
+    if (status == MG_OK) status = would_mend(conn, peer, resume, &mends, err);
+    if (status == MG_OK && (mends || bytes > enough)) {
         /* Rows that a foreign client wrote here and that cannot be committed are in no snapshot, and the values that
          * they hide are in none either. */
         status = any_notes(conn, &notes, err);

@@ -273,6 +273,52 @@ static void of_two_commits_with_one_dot_the_first_stays(void **state)
     world_expect_agreement(w);
 }
 
+static struct mg_outcome outcome_of(int node)
+{
+    struct mg_error err = {""};
+    struct mg_outcome outcome;
+    if (world_try_sync(w, node, &outcome, &err) != MG_OK) fail_msg("%s", err.text);
+    return outcome;
+}
+
+/* The hub and a node come back from copies, and the node writes again under a name that only a reader still holds. */
+static void two_commits_with_one_dot_stop_no_reader(void **state)
+{
+    (void)state;
+    id_text later, after;
+    w->heeds_snapshots = true;
+    int hub_copy = world_copy(w, HUB), copy = world_copy(w, LIAR);
+    world_set(w, LIAR, "participant", here, "given_name", "Avant");
+    world_sync(w, LIAR);
+    world_sync(w, HONEST);
+    world_restore(w, HUB, hub_copy);
+    world_restore(w, LIAR, copy);
+    world_set(w, LIAR, "participant", here, "given_name", "Ensuite");
+    world_sync(w, LIAR);
+    (void)outcome_of(HONEST);
+    (void)outcome_of(LIAR);
+    expect_cell(w, HONEST, "participant", here, "given_name", "Avant");
+    expect_cell(w, HUB, "participant", here, "given_name", "Ensuite");
+    assert_false(outcome_of(HONEST).digests_agree); /* and it is said */
+    static const char kept[] = "SELECT count(*) FROM mg_quarantine WHERE evidence IS NOT NULL";
+    assert_string_equal(world_read(w, HONEST, kept), "1");
+    assert_string_equal(world_read(w, HUB, kept), "1");
+    world_expect_verified(w);
+
+    /* All else goes on, and with the next change the hub's rows come whole. */
+    world_add(w, HONEST, "participant", later, "family_name=Plus tard", NULL);
+    world_add(w, LIAR, "participant", after, "family_name=Encore", NULL);
+    uint64_t incarnation = identity(LIAR)->incarnation;
+    world_sync(w, LIAR);
+    assert_true(identity(LIAR)->incarnation != incarnation);
+    world_sync_all(w);
+    expect_cell(w, LIAR, "participant", later, "family_name", "Plus tard");
+    expect_cell(w, HONEST, "participant", after, "family_name", "Encore");
+    expect_cell(w, HONEST, "participant", here, "given_name", "Ensuite");
+    world_expect_agreement(w);
+    world_expect_verified(w);
+}
+
 /* Into another antenna's scope. */
 static void a_scope_that_was_not_granted_is_refused(void **state)
 {
@@ -412,6 +458,7 @@ int main(void)
         TEST(a_batch_without_a_receipt_is_not_given_back),
         TEST(a_replayed_batch_gets_the_same_receipt),
         TEST(of_two_commits_with_one_dot_the_first_stays),
+        TEST(two_commits_with_one_dot_stop_no_reader),
         TEST(a_scope_that_was_not_granted_is_refused),
         TEST(a_row_out_of_scope_is_refused),
         TEST(a_row_does_not_change_its_dossier),

@@ -358,7 +358,7 @@ static mg_status talk(struct talk *t, struct mg_outcome *outcome)
     if (status == MG_OK) status = push(t);
     uint64_t position = t->welcome.resume;
     if (status != MG_OK || t->push_only) return status;
-    bool chosen = t->by_snapshot || (int)(dice_next(&t->w->dice) % 100) < t->w->snapshots;
+    bool chosen = t->by_snapshot || (t->w->heeds_snapshots && t->welcome.snapshot) || (int)(dice_next(&t->w->dice) % 100) < t->w->snapshots;
     if (!t->welcome.refill && chosen) {
         struct mg_standing standing;
         status = mg_stand(t->hub, &standing, t->err);

@@ -360,6 +360,15 @@ static void the_node_that_is_there_is_set_aside(void **state)
     expect_same(dir, ANNE);
 }
 
+static void restore(int node, const char *file)
+{
+    mg_store_close(w->nodes[node].store);
+    w->nodes[node].store = NULL;
+    mg_status status = mg_restore(w->nodes[node].dir, file, true, &w->nodes[node].env, NULL, &report, &err);
+    if (status != MG_OK) fail_msg("%s", err.text);
+    world_reopen(w, node);
+}
+
 /* What the hub's people wrote just before the backup has one name, in this life and in the restored one. */
 static void what_the_hub_wrote_is_named_before_it_is_copied(void **state)
 {
@@ -371,14 +380,40 @@ static void what_the_hub_wrote_is_named_before_it_is_copied(void **state)
     back_up(HUB, file, false);
     world_sync_all(w);
     world_set(w, ANNE, "participant", id, "family_name", "Après"); /* having seen it */
-    mg_store_close(w->nodes[HUB].store);
-    w->nodes[HUB].store = NULL;
-    assert_int_equal(mg_restore(w->nodes[HUB].dir, file, true, &w->nodes[HUB].env, NULL, &report, &err), MG_OK);
-    world_reopen(w, HUB);
+    restore(HUB, file);
     world_sync_all(w);
     assert_int_equal(world_conflicts(w, HUB), 0);
     expect_cell(w, HUB, "participant", id, "family_name", "Après");
     world_expect_agreement(w);
+}
+
+/* The hub forgets what a node wrote, and so does the node; a reader does not. What is written next has another name. */
+static void a_restored_hub_and_a_restored_node_lose_nothing(void **state)
+{
+    char id[MG_ID_TEXT_LEN + 1];
+    path_text hub_file, file;
+    (void)state;
+    int reader = world_join(w, "bastien", MDFJ);
+    world_add(w, ANNE, "participant", id, "family_name=Martin", NULL);
+    world_sync_all(w);
+    in_world(hub_file, "hub.backup");
+    in_world(file, "anne.backup");
+    back_up(HUB, hub_file, false);
+    back_up(ANNE, file, false);
+    world_set(w, ANNE, "participant", id, "given_name", "Avant");
+    world_sync(w, ANNE);
+    world_sync(w, reader);
+    restore(HUB, hub_file);
+    restore(ANNE, file);
+    world_set(w, ANNE, "participant", id, "given_name", "Ensuite");
+    world_sync(w, ANNE);
+    world_sync(w, reader);
+    world_sync_all(w);
+    assert_string_equal(world_conflict(w, HUB, "participant", id, "given_name"), "Avant | Ensuite*");
+    assert_string_equal(world_conflict(w, reader, "participant", id, "given_name"), "Avant | Ensuite*");
+    assert_string_equal(world_read(w, reader, "SELECT count(*) FROM mg_quarantine"), "0");
+    world_expect_agreement(w);
+    world_expect_verified(w);
 }
 
 /* Killed after its K-th move, what restore has begun is ended by whoever opens the store. */
@@ -530,6 +565,7 @@ int main(void)
         story(others_write_while_it_is_made),
         story(the_node_that_is_there_is_set_aside),
         story(what_the_hub_wrote_is_named_before_it_is_copied),
+        story(a_restored_hub_and_a_restored_node_lose_nothing),
         story(killed_between_two_moves_it_is_finished_later),
         story(the_archive_comes_along),
         story(rows_held_back_do_not_stop_a_backup),

@@ -1,7 +1,7 @@
 /*
  * test_layout.c - the engine's own tables change between versions of the program, whole or not at all.
  *
- * There is one layout so far, so the steps here are made up. A child brings a store to a later layout and is killed at
+ * The steps here are made up, beyond the present layout. A child brings a store to a later layout and is killed at
  * its n-th statement, for n = 1, 2, ... until one lives; the store then has one layout or the other.
  */
 #include "tests/support/world.h"
@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "core/engine.h"
+
+enum { NOW = 2 };
 
 static struct world world, *const w = &world;
 
@@ -35,8 +37,8 @@ static mg_status fill(struct mg_conn *conn, struct mg_error *err)
 }
 
 static const struct mg_layout_step steps[] = {
-    {2, "CREATE TABLE mg_later(a INTEGER PRIMARY KEY, b TEXT)", fill},
-    {3, "ALTER TABLE mg_later ADD COLUMN c; UPDATE mg_later SET c = a; CREATE INDEX mg_later_c ON mg_later(c)", NULL},
+    {NOW + 1, "CREATE TABLE mg_later(a INTEGER PRIMARY KEY, b TEXT)", fill},
+    {NOW + 2, "ALTER TABLE mg_later ADD COLUMN c; UPDATE mg_later SET c = a; CREATE INDEX mg_later_c ON mg_later(c)", NULL},
 };
 
 static struct mg_conn *conn(void)
@@ -56,12 +58,12 @@ static void all_steps_and_each_once(void **state)
 {
     struct mg_error err = {""};
     (void)state;
-    assert_int_equal(layout(), 1);
+    assert_int_equal(layout(), NOW);
     assert_int_equal(mg_layout_bring(conn(), steps, 1, &err), MG_OK);
-    assert_int_equal(layout(), 2);
+    assert_int_equal(layout(), NOW + 1);
     for (int again = 0; again < 2; again++) { /* the first step does not run twice: its table is there */
         if (mg_layout_bring(conn(), steps, 2, &err) != MG_OK) fail_msg("%s", err.text);
-        assert_int_equal(layout(), 3);
+        assert_int_equal(layout(), NOW + 2);
     }
     assert_string_equal(world_read(w, HUB, "SELECT count(*) = (SELECT count(*) FROM mg_scope) AND min(c) = 1 FROM mg_later"), "1");
 }
@@ -74,13 +76,13 @@ static mg_status fails(struct mg_conn *at, struct mg_error *err)
 
 static void a_step_that_fails_leaves_everything(void **state)
 {
-    const struct mg_layout_step bad[] = {steps[0], {3, NULL, fails}}, wrong[] = {steps[0], {3, "CREATE TABLE mg_meta(x)", NULL}};
+    const struct mg_layout_step bad[] = {steps[0], {NOW + 2, NULL, fails}}, wrong[] = {steps[0], {NOW + 2, "CREATE TABLE mg_meta(x)", NULL}};
     struct mg_error err = {""};
     (void)state;
     assert_int_equal(mg_layout_bring(conn(), bad, 2, &err), MG_STORAGE);
     assert_string_equal(err.text, "no");
     assert_int_not_equal(mg_layout_bring(conn(), wrong, 2, &err), MG_OK);
-    assert_int_equal(layout(), 1);
+    assert_int_equal(layout(), NOW);
     assert_string_equal(world_read(w, HUB, "SELECT count(*) FROM sqlite_schema WHERE name = 'mg_later'"), "0");
     assert_int_equal(mg_layout_bring(conn(), steps, 2, &err), MG_OK); /* and it can be tried again */
 }
@@ -93,12 +95,12 @@ static void a_newer_store_is_not_touched(void **state)
     (void)state;
     assert_int_equal(mg_layout_bring(conn(), steps, 2, &err), MG_OK);
     assert_int_equal(mg_layout_bring(conn(), steps, 1, &err), MG_STORAGE);
-    assert_string_equal(err.text, "this store was written by a newer version of maillage (layout 3, this one knows 2); install that version");
+    assert_string_equal(err.text, "this store was written by a newer version of maillage (layout 4, this one knows 3); install that version");
     /* One that runs on is stopped by what another process did. */
     assert_int_equal(mg_apply_begin(hub->store, &err), MG_STORAGE);
     assert_non_null(strstr(err.text, "a newer version of maillage has changed this store"));
     assert_int_equal(mg_store_open(hub->dir, &hub->env, &store, &err), MG_STORAGE);
-    assert_non_null(strstr(err.text, "layout 3, this one knows 1"));
+    assert_non_null(strstr(err.text, "layout 4, this one knows 2"));
     assert_null(store);
 }
 
@@ -148,7 +150,7 @@ static void a_kill_leaves_before_or_after(void **state)
         if (store != NULL) {
             int64_t value;
             assert_int_equal(mg_meta_int(&store->user, "layout", &value, 0, &err), MG_OK);
-            assert_int_equal(value, 1);
+            assert_int_equal(value, NOW);
             assert_int_equal(sqlite3_exec(mg_store_db(store), "SELECT 1 FROM mg_later", NULL, NULL, NULL), SQLITE_ERROR);
         }
         mg_store_close(store);
