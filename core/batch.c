@@ -199,6 +199,25 @@ bool mg_batch_head(const struct mg_batch *batch, const char *scope, uint64_t *se
     return false;
 }
 
+bool mg_batch_concerns(const struct mg_batch *batch, const char scopes[][MG_SCOPE_MAX + 1], int scope_count)
+{
+    struct mg_mp_reader in;
+    mg_mp_read(&in, batch->heads.data, batch->heads.len);
+    uint32_t count = mg_mp_get_array(&in, MG_HEADS_MAX);
+    for (uint32_t i = 0; i < count && in.error == NULL; i++) {
+        char scope[MG_SCOPE_MAX + 1];
+        mg_mp_expect_array(&in, 3);
+        struct mg_bytes path = mg_mp_get_str(&in, MG_SCOPE_MAX);
+        mg_mp_skip(&in);
+        mg_mp_skip(&in);
+        if (in.error != NULL) break;
+        memcpy(scope, path.data, path.len);
+        scope[path.len] = '\0';
+        if (mg_scopes_read(scopes, scope_count, scope)) return true;
+    }
+    return in.error != NULL; /* damaged: whoever looks at its commits says so */
+}
+
 bool mg_batch_heads_hold(const struct mg_batch *batch, bool (*holds)(void *context, uint64_t seq, const uint8_t hash[MG_HASH_LEN]), void *context)
 {
     struct mg_mp_reader in;

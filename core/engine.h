@@ -512,6 +512,9 @@ bool mg_receipt_signed(const struct mg_batch *batch, const struct mg_receipt *re
 
 /* The head of SCOPE: false when the batch names none. */
 bool mg_batch_head(const struct mg_batch *batch, const char *scope, uint64_t *seq, uint8_t hash[MG_HASH_LEN]);
+/* It has commits that a reader of SCOPES may be sent: a batch names their scopes, so that most of a log need not be looked at for
+ * most readers. */
+bool mg_batch_concerns(const struct mg_batch *batch, const char scopes[][MG_SCOPE_MAX + 1], int scope_count);
 /* All its heads are what HOLDS says they should be: the chains to them cover every commit of the batch. */
 bool mg_batch_heads_hold(const struct mg_batch *batch, bool (*holds)(void *context, uint64_t seq, const uint8_t hash[MG_HASH_LEN]),
                          void *context);

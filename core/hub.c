@@ -886,7 +886,7 @@ static mg_status put_batch(struct outgoing *out, const struct mg_batch_row *row,
     bool renumbered = row->batch.receipt.also.len > 1;
     bool own = memcmp(row->batch.node, out->peer->node, MG_ID_LEN) == 0 && row->batch.incarnation == out->peer->incarnation &&
                row->batch.last_seq <= out->peer->held_seq && !renumbered;
-    if (own) return MG_OK;
+    if (own || !mg_batch_concerns(&row->batch, out->peer->scopes, out->peer->scope_count)) return MG_OK;
     mg_buf_init(&commits, 2 * MG_CHUNK_RAW_MAX);
     mg_status status = mg_log_write(out->conn, row->author, row->batch.first_seq, row->batch.last_seq, send_commit, out, &commits, &sent, out->err);
     if (status == MG_OK) status = out->status;

@@ -61,7 +61,7 @@ static mg_status log_weight(struct mg_conn *conn, const char scopes[][MG_SCOPE_M
         status = mg_batch_row_read(conn, stmt, &row, err);
         bool own = status == MG_OK && except != NULL && memcmp(row.batch.node, except, MG_ID_LEN) == 0;
         after = row.last_n;
-        if (status == MG_OK && !own) status = batch_weight(conn, &row, scopes, count, bytes, err);
+        if (status == MG_OK && !own && mg_batch_concerns(&row.batch, scopes, count)) status = batch_weight(conn, &row, scopes, count, bytes, err);
         sqlite3_reset(stmt);
     }
     return status;
