@@ -4,6 +4,7 @@
 #include "core/verify.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/engine.h"
@@ -20,6 +21,18 @@ static int ignore_checks(sqlite3 *db, int ignore)
     return was;
 }
 
+/* A page that could not be read is in SQLite's text as one that is wrong, with the code of why: only a wrong one is damage. */
+static mg_status judge_pages(const char *found, struct mg_error *err)
+{
+    static const char key[] = "unable to get the page. error code=";
+    if (found != NULL && strcmp(found, "ok") == 0) return MG_OK;
+    const char *at = found != NULL ? strstr(found, key) : NULL;
+    long code = at != NULL ? strtol(at + strlen(key), NULL, 10) & 0xff : SQLITE_CORRUPT;
+    if (found == NULL || code == SQLITE_IOERR || code == SQLITE_NOMEM)
+        return mg_fail(err, MG_STORAGE, "the pages of the database cannot be read (error %ld): try again; if it stays so, the disk may be failing", code);
+    return mg_fail(err, MG_STORAGE, "the database is damaged (%s)", found);
+}
+
 mg_status mg_verify_pages(struct mg_store *store, bool quick, struct mg_error *err)
 {
     sqlite3 *db = store->remote.db;
@@ -31,8 +44,7 @@ mg_status mg_verify_pages(struct mg_store *store, bool quick, struct mg_error *e
     if (sqlite3_prepare_v2(db, quick ? "PRAGMA quick_check(1)" : "PRAGMA integrity_check(1)", -1, &stmt, NULL) != SQLITE_OK ||
         sqlite3_step(stmt) != SQLITE_ROW)
         status = mg_sqlite_fail(err, db, "checking the pages");
-    else if (strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") != 0)
-        status = mg_fail(err, MG_STORAGE, "the database is damaged (%s)", (const char *)sqlite3_column_text(stmt, 0));
+    else status = judge_pages((const char *)sqlite3_column_text(stmt, 0), err);
     sqlite3_finalize(stmt);
     (void)ignore_checks(db, ignored);
     return status;

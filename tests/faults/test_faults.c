@@ -371,6 +371,8 @@ static void try_it(struct attempt *a)
     if (!a->log->fired) must(status, &err, "without a fault");
     if (status != MG_OK) {
         assert_int_not_equal(err.text[0], '\0');
+        /* Who is told that his store is damaged throws it away. */
+        if (strstr(err.text, "damaged") != NULL) fail_msg("it was said to be damage: %s", err.text);
         if (!is_machine_trouble(status)) fail_msg("it was said to be something else (%d): %s", status, err.text);
     }
     if (disk_is_off(disk)) {

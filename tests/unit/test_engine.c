@@ -195,6 +195,45 @@ static void a_receipt_for_a_twin_is_none(void **state)
     expect_peace();
 }
 
+/* What a copy of the directory wrote under our names comes in a chunk, and we have gone on since: its numbers are not ours. */
+static void a_twins_commits_are_not_ours_though_we_are_farther(void **state)
+{
+    (void)state;
+    id_text p, q, r;
+    struct mg_peer peer;
+    struct mg_end end;
+    struct mg_buf bytes;
+    struct mg_position cursor;
+    struct mg_error err;
+    uint64_t position, commits;
+    open_martigues(2);
+    world_sync_all(w);
+    int twin = world_clone(w, world_copy(w, ANNE), "twin");
+    world_add(w, twin, "participant", q, "family_name=Petit", NULL);
+    position = world_standing(w, ANNE).cursor.n;
+    world_sync(w, twin);
+    world_add(w, ANNE, "participant", p, "family_name=Durand", NULL);
+    world_add(w, ANNE, "participant", r, "family_name=Leroy", NULL);
+    struct mg_store *hub = world_store(w, HUB), *anne = world_store(w, ANNE);
+    mg_buf_init(&bytes, MG_CHUNK_RAW_MAX);
+    assert_int_equal(mg_apply_begin(hub, &err), MG_OK);
+    assert_int_equal(mg_hub_admit(hub, mg_store_identity(anne)->noise_public, &peer, &err), MG_OK);
+    assert_int_equal(mg_hub_chunk(hub, &peer, &position, MG_CHUNK_RAW_MAX, &bytes, &end, &err), MG_OK);
+    mg_apply_rollback(hub);
+    assert_true(bytes.len > 0);
+    assert_int_equal(mg_apply_begin(anne, &err), MG_OK);
+    assert_int_equal(mg_replica_chunk(anne, mg_buf_bytes(&bytes), &cursor, &commits, &err), MG_FAILED);
+    assert_non_null(strstr(err.text, "copy"));
+    mg_apply_rollback(anne);
+    mg_buf_free(&bytes);
+    assert_int_equal(world_standing(w, ANNE).waiting, 2);
+    world_sync_all(w);
+    expect_cell(w, HUB, "participant", p, "family_name", "Durand");
+    expect_cell(w, HUB, "participant", q, "family_name", "Petit");
+    expect_cell(w, HUB, "participant", r, "family_name", "Leroy");
+    expect_peace();
+}
+
 /* Whoever is revoked in the middle of a session gives nothing and gets nothing from there on. */
 static void a_revocation_takes_effect_in_a_session(void **state)
 {
@@ -1273,6 +1312,7 @@ int main(void)
         story(what_is_written_during_a_session_makes_no_difference_known),
         story(what_was_only_sent_verifies_too),
         story(a_receipt_for_a_twin_is_none),
+        story(a_twins_commits_are_not_ours_though_we_are_farther),
         story(a_revocation_takes_effect_in_a_session),
         story(a_review_cell_waits_for_a_person),
         story(a_latest_cell_shows_the_later_and_keeps_the_other),
