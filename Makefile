@@ -35,7 +35,7 @@ lint:
 bench: deps
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release -j $(JOBS) --target all bench
-	@for bench in tests/bench/*.c; do \
+	@for bench in tests/bench/bench_*.c; do \
 		[ -e "$$bench" ] || continue; \
 		MAILLAGE_BIN=$(CURDIR)/build/bin "build/$${bench%.c}" || exit 1; \
 	done

@@ -1,0 +1,137 @@
+/*
+ * bench_writes.c - W1, W2 and S: what capture costs beside plain SQLite, in time and in the file.
+ *
+ *   bench_writes [PARTICIPANTS [ROUNDS [full|normal]]]      10,000, 5, full
+ *
+ * W1 writes the workload, 100 rows a transaction; W2 then changes one column of 100,000 rows (ten for each dossier), drawn at
+ * random, by their id, 10 a transaction. Plain SQLite is the same store with its triggers off: same tables, indexes, cipher,
+ * journal and settings, nothing captured. S is the size of the file after both, and after the hub has said twice that it holds
+ * everything and the node has pruned.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/bench/measure.h"
+#include "tests/bench/workload.h"
+#include "tests/support/world.h"
+
+enum { NODE = 1, ROWS_A_TX = 100, UPDATES_A_TX = 10, UPDATES_EACH = 10 };
+
+static struct world world, *const w = &world;
+
+/* Transactions of so many rows, on a store that captures or does not. */
+struct transactions {
+    struct mg_store *store;
+    bool captures;
+    int rows, most;
+};
+
+static void must(mg_status status, const struct mg_error *err)
+{
+    if (status == MG_OK) return;
+    (void)fprintf(stderr, "bench: %s\n", err->text);
+    exit(1);
+}
+
+static void begin(struct transactions *t)
+{
+    struct mg_error err;
+    if (t->captures) must(mg_edit_begin(t->store, &err), &err);
+    else run_sql(mg_store_db(t->store), "BEGIN IMMEDIATE");
+    t->rows = 0;
+}
+
+static void commit(struct transactions *t)
+{
+    struct mg_error err;
+    if (t->captures) must(mg_edit_commit(t->store, &err), &err);
+    else run_sql(mg_store_db(t->store), "COMMIT");
+}
+
+static void wrote_row(void *context)
+{
+    struct transactions *t = context;
+    if (++t->rows < t->most) return;
+    commit(t);
+    begin(t);
+}
+
+static void open_world(bool captures, int synchronous)
+{
+    world_open(w, 1);
+    if (world_join(w, "antenne", WORKLOAD_ANTENNA) != NODE) exit(1);
+    world_sync_all(w);
+    sqlite3 *db = mg_store_db(world_store(w, NODE));
+    if (!captures) sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    if (synchronous == 1) run_sql(db, "PRAGMA synchronous = NORMAL");
+    check_settings(db, synchronous);
+}
+
+static int64_t size_now(void)
+{
+    run_sql(mg_store_db(world_store(w, NODE)), "PRAGMA wal_checkpoint(TRUNCATE)");
+    return file_size(w->nodes[NODE].dir, "maillage.db");
+}
+
+static int64_t size_pruned(void)
+{
+    world_sync(w, NODE);
+    (void)world_back_up(w);
+    world_tick(w, 1000);
+    (void)world_back_up(w);
+    world_sync(w, NODE);
+    (void)world_prune(w, NODE, 0);
+    return size_now();
+}
+
+/* One round of one contestant: W1, W2, and its file. */
+static int64_t run(bool captures, uint64_t participants, int synchronous, struct series *inserts, struct series *updates)
+{
+    open_world(captures, synchronous);
+    struct transactions t = {.store = world_store(w, NODE), .captures = captures, .most = ROWS_A_TX};
+    struct workload work = {.db = mg_store_db(t.store), .wrote_row = wrote_row, .context = &t};
+    double start = seconds();
+    begin(&t);
+    workload_write(&work, participants);
+    commit(&t);
+    series_add(inserts, seconds() - start);
+    t.most = UPDATES_A_TX;
+    start = seconds();
+    begin(&t);
+    workload_update(&work, participants * UPDATES_EACH, 7);
+    commit(&t);
+    series_add(updates, seconds() - start);
+    workload_free(&work);
+    return size_now();
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t participants = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000;
+    int rounds = argc > 2 ? atoi(argv[2]) : 5;
+    int synchronous = argc > 3 && strcmp(argv[3], "normal") == 0 ? 1 : 2;
+    if (participants < 1 || rounds < 1 || rounds > ROUNDS_MAX) {
+        (void)fputs("usage: bench_writes [PARTICIPANTS [ROUNDS [full|normal]]]\n", stderr);
+        return 2;
+    }
+    setenv("MAILLAGE_BUILD_DIR", bench_dir(), 1);
+    struct series plain_inserts = {.count = 0}, inserts = {.count = 0}, plain_updates = {.count = 0}, updates = {.count = 0};
+    int64_t plain_size = 0, size = 0, pruned = 0;
+    for (int r = 0; r < rounds; r++) {
+        plain_size = run(false, participants, synchronous, &plain_inserts, &plain_updates);
+        world_close(w);
+        size = run(true, participants, synchronous, &inserts, &updates);
+        if (r == rounds - 1) pruned = size_pruned();
+        world_close(w);
+    }
+    printf("%llu participants, %llu rows; WAL, synchronous=%s, temporary files in memory, encrypted, on both sides\n", (unsigned long long)participants,
+           (unsigned long long)participants * ROWS_EACH, synchronous == 2 ? "FULL" : "NORMAL");
+    report_ratio("W1 bulk insert, 100 rows a transaction", &plain_inserts, &inserts, (double)participants * ROWS_EACH, 1.5);
+    report_ratio("W2 single-column update, 10 a transaction", &plain_updates, &updates, (double)participants * UPDATES_EACH, 1.8);
+    printf("%-44s plain %8.2f MB | here %8.2f MB | x %.2f, asked 1.80\n", "S  file, every payload kept", (double)plain_size / 1e6, (double)size / 1e6,
+           (double)size / (double)plain_size);
+    printf("%-44s plain %8.2f MB | here %8.2f MB | x %.2f, asked 1.25\n", "S  file, acknowledged and pruned", (double)plain_size / 1e6, (double)pruned / 1e6,
+           (double)pruned / (double)plain_size);
+    bench_dir_remove();
+    return 0;
+}

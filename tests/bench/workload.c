@@ -1,0 +1,179 @@
+/* workload.c - see workload.h. */
+#include "tests/bench/workload.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/bench/measure.h"
+#include "tests/support/dice.h"
+
+enum { WORDS = 400, ID_TEXT = 37 };
+
+static uint64_t state;
+
+static uint64_t chance(void) { return dice_next(&state); }
+
+static const char *pick(const char *const *list, size_t count) { return list[chance() % count]; }
+#define PICK(list) pick(list, sizeof(list) / sizeof *(list))
+
+/* A UUID of version 7. */
+static void make_id(uint64_t ms, char text[ID_TEXT], uint8_t id[ID_LEN])
+{
+    for (int i = 0; i < 6; i++) id[i] = (uint8_t)(ms >> (40 - 8 * i));
+    for (int i = 6; i < ID_LEN; i++) id[i] = (uint8_t)(chance() >> 24);
+    id[6] = (uint8_t)(0x70 | (id[6] & 0x0f));
+    id[8] = (uint8_t)(0x80 | (id[8] & 0x3f));
+    for (int i = 0, at = 0; i < ID_LEN; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) text[at++] = '-';
+        at += snprintf(text + at, ID_TEXT - (size_t)at, "%02x", id[i]);
+    }
+}
+
+static void make_date(char text[11], int from, int years)
+{
+    snprintf(text, 11, "%04d-%02d-%02d", from + (int)(chance() % (uint64_t)years), 1 + (int)(chance() % 12), 1 + (int)(chance() % 28));
+}
+
+static char words[WORDS][12];
+
+static void make_words(void)
+{
+    static const char *const parts[] = {"re", "for", "ma", "tion", "pro", "jet", "par", "cours", "em", "ploi", "dos", "sier", "suivi", "en", "tre", "tien", "per", "mis", "lo", "ge", "ment", "sta", "ge", "con", "trat"};
+    for (int i = 0; i < WORDS; i++) {
+        words[i][0] = '\0';
+        for (uint64_t n = 1 + chance() % 3; n > 0; n--) strncat(words[i], PICK(parts), sizeof words[i] - strlen(words[i]) - 1);
+    }
+}
+
+static void make_note(char *text, size_t size)
+{
+    size_t len = 0;
+    for (uint64_t n = 12 + chance() % 20; n > 0 && len + 14 < size; n--) {
+        uint64_t word = chance() % WORDS * (chance() % WORDS) / WORDS; /* some words are frequent */
+        len += (size_t)snprintf(text + len, size - len, len == 0 ? "%s" : " %s", words[word]);
+    }
+}
+
+static const char *const inserts[] = {
+    "INSERT INTO participant(id, antenna, family_name, given_name, sex, birth_date, commune, qpv, level, pole_emploi_id, entry_date, phone, email)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    "INSERT INTO interview(id, participant, held_on, note) VALUES (?1, ?2, ?3, ?4)",
+    "INSERT INTO step(id, participant, kind, label, provider, starts_on, hours, ends_on) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+};
+
+static void read_id(const char *text, uint8_t id[ID_LEN])
+{
+    for (int i = 0; i < ID_LEN; text++) {
+        unsigned byte;
+        if (*text == '-') continue;
+        (void)sscanf(text++, "%2x", &byte);
+        id[i++] = (uint8_t)byte;
+    }
+}
+
+/* FIELDS as one row; the first IDS of them are ids. NULL: an empty field. */
+static void put_row(struct workload *w, int table, const char *const *fields, int count, int ids)
+{
+    for (int i = 0; w->csv != NULL && i < count; i++) (void)fprintf(w->csv, "%s%s", i > 0 ? "," : "", fields[i] != NULL ? fields[i] : "");
+    if (w->csv != NULL) (void)fputc('\n', w->csv);
+    sqlite3_stmt *stmt = w->inserts[table];
+    for (int i = 0; stmt != NULL && i < count; i++) {
+        uint8_t id[ID_LEN];
+        if (fields[i] == NULL) sqlite3_bind_null(stmt, i + 1);
+        else if (i < ids) {
+            read_id(fields[i], id);
+            sqlite3_bind_blob(stmt, i + 1, id, ID_LEN, SQLITE_TRANSIENT);
+        } else sqlite3_bind_text(stmt, i + 1, fields[i], -1, SQLITE_STATIC);
+    }
+    if (stmt != NULL) {
+        must_sql(w->db, sqlite3_step(stmt));
+        sqlite3_reset(stmt);
+    }
+    if (w->wrote_row != NULL) w->wrote_row(w->context);
+}
+
+static void put_dossier(struct workload *w, uint64_t number, uint64_t *ms)
+{
+    static const char *const given[] = {"Camille", "Alice", "Nadia", "Karim", "Jean", "Marie", "Fatima", "Lucas", "Ines", "Paul", "Sonia", "Hugo"};
+    static const char *const communes[] = {"13056", "13077", "13098"};
+    static const char *const levels[] = {"I_II", "III", "IV", "V", "Vbis", "VI"};
+    static const char *const kinds[] = {"training", "siae", "mobility", "immersion", "job_club", "other"};
+    static const char *const labels[] = {"Remise \xc3\xa0 niveau", "Chantier d'insertion", "Permis B", "Immersion en entreprise", "Club Ambition", "Aide \xc3\xa0 la mobilit\xc3\xa9", "CACES", "FLE"};
+    static const char *const providers[] = {"GRETA", "WIMOOV", "AFPA", "CIERES", "ADREP"};
+    char id[ID_TEXT], other[ID_TEXT], family[24], birth[11], entry[11], phone[16], mail[48], number_pe[12], date[11], end[11], note[400], hours[12];
+    uint8_t bytes[ID_LEN];
+    *ms += 1000 + chance() % 3600000;
+    make_id(*ms, id, bytes);
+    snprintf(family, sizeof family, "Nom%llu", (unsigned long long)(chance() % 5000));
+    make_date(birth, 1955, 48);
+    make_date(entry, 2018, 3);
+    snprintf(phone, sizeof phone, "06%08llu", (unsigned long long)(chance() % 100000000));
+    snprintf(mail, sizeof mail, "personne%llu@exemple.fr", (unsigned long long)number);
+    snprintf(number_pe, sizeof number_pe, "%07llu%c", (unsigned long long)(chance() % 10000000), (char)('A' + chance() % 26));
+    const char *const participant[] = {id, WORKLOAD_ANTENNA, family, PICK(given), chance() % 2 ? "F" : "M", birth, PICK(communes),
+                                       chance() % 5 ? "0" : "1", PICK(levels), number_pe, entry, phone, mail};
+    put_row(w, 0, participant, 13, 1);
+    *ms += 60000;
+    make_id(*ms, other, bytes);
+    make_date(date, 2018, 3);
+    make_note(note, sizeof note);
+    const char *const interview[] = {other, id, date, note};
+    put_row(w, 1, interview, 4, 2);
+    for (int k = 0; k < STEPS_EACH; k++) {
+        *ms += 30000 + chance() % 60000;
+        make_id(*ms, other, bytes);
+        make_date(date, 2018, 3);
+        make_date(end, 2018, 3);
+        snprintf(hours, sizeof hours, "%llu", (unsigned long long)(chance() % 400));
+        size_t what = chance() % 8;
+        const char *const step[] = {other, id, PICK(kinds), labels[what], PICK(providers), date, hours, k < 2 ? end : NULL};
+        put_row(w, 2, step, 8, 2);
+        memcpy(w->steps[w->step_count++], bytes, ID_LEN);
+    }
+}
+
+void workload_write(struct workload *w, uint64_t participants)
+{
+    uint64_t ms = UINT64_C(1600000000000);
+    state = 42;
+    make_words();
+    free(w->steps);
+    w->step_count = 0;
+    w->steps = malloc(participants * STEPS_EACH * ID_LEN);
+    if (w->steps == NULL) abort();
+    for (int i = 0; w->db != NULL && i < 3; i++) must_sql(w->db, sqlite3_prepare_v2(w->db, inserts[i], -1, &w->inserts[i], NULL));
+    for (uint64_t i = 1; i <= participants; i++) {
+        put_dossier(w, i, &ms);
+        if (w->wrote_dossier != NULL) w->wrote_dossier(w->context);
+    }
+    for (int i = 0; i < 3; i++) {
+        sqlite3_finalize(w->inserts[i]);
+        w->inserts[i] = NULL;
+    }
+}
+
+void workload_free(struct workload *w)
+{
+    free(w->steps);
+    w->steps = NULL;
+}
+
+static void update(struct workload *w, uint64_t first, uint64_t count, uint64_t among, uint64_t seed)
+{
+    sqlite3_stmt *stmt;
+    state = seed;
+    must_sql(w->db, sqlite3_prepare_v2(w->db, "UPDATE step SET hours = ?2 WHERE id = ?1", -1, &stmt, NULL));
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t which = among > 0 ? chance() % among : first + i;
+        sqlite3_bind_blob(stmt, 1, w->steps[which], ID_LEN, SQLITE_STATIC);
+        sqlite3_bind_int64(stmt, 2, (int64_t)(400 + chance() % 90000)); /* never what it was */
+        must_sql(w->db, sqlite3_step(stmt));
+        sqlite3_reset(stmt);
+        if (w->wrote_row != NULL) w->wrote_row(w->context);
+    }
+    sqlite3_finalize(stmt);
+}
+
+void workload_update(struct workload *w, uint64_t count, uint64_t seed) { update(w, 0, count, w->step_count, seed); }
+
+void workload_update_each(struct workload *w, uint64_t first, uint64_t count, uint64_t seed) { update(w, first, count, 0, seed); }
