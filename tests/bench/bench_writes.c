@@ -1,7 +1,7 @@
 /*
  * bench_writes.c - W1, W2 and S: what capture costs beside plain SQLite, in time and in the file.
  *
- *   bench_writes [PARTICIPANTS [ROUNDS [full|normal]]]      10,000, 5, full
+ *   bench_writes [PARTICIPANTS [ROUNDS [full|normal [profile]]]]      10,000, 5, full; profile: without plain SQLite, to look where the time goes
  *
  * W1 writes the workload, 100 rows a transaction; W2 then changes one column of 100,000 rows (ten for each dossier), drawn at
  * random, by their id, 10 a transaction. Plain SQLite is the same store with its triggers off: same tables, indexes, cipher,
@@ -48,8 +48,9 @@ static void commit(struct transactions *t)
     else run_sql(mg_store_db(t->store), "COMMIT");
 }
 
-static void wrote_row(void *context)
+static void wrote_row(void *context, bool last)
 {
+    (void)last;
     struct transactions *t = context;
     if (++t->rows < t->most) return;
     commit(t);
@@ -85,23 +86,22 @@ static int64_t size_pruned(void)
 }
 
 /* One round of one contestant: W1, W2, and its file. */
-static int64_t run(bool captures, uint64_t participants, int synchronous, struct series *inserts, struct series *updates)
+static int64_t run(bool captures, const struct workload *work, int synchronous, struct series *inserts, struct series *updates)
 {
     open_world(captures, synchronous);
     struct transactions t = {.store = world_store(w, NODE), .captures = captures, .most = ROWS_A_TX};
-    struct workload work = {.db = mg_store_db(t.store), .wrote_row = wrote_row, .context = &t};
+    sqlite3 *db = mg_store_db(t.store);
     double start = seconds();
     begin(&t);
-    workload_write(&work, participants);
+    workload_write(work, db, wrote_row, &t);
     commit(&t);
     series_add(inserts, seconds() - start);
     t.most = UPDATES_A_TX;
     start = seconds();
     begin(&t);
-    workload_update(&work, participants * UPDATES_EACH, 7);
+    workload_update(work, db, work->step_count * UPDATES_EACH / STEPS_EACH, 7, wrote_row, &t);
     commit(&t);
     series_add(updates, seconds() - start);
-    workload_free(&work);
     return size_now();
 }
 
@@ -110,20 +110,28 @@ int main(int argc, char **argv)
     uint64_t participants = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000;
     int rounds = argc > 2 ? atoi(argv[2]) : 5;
     int synchronous = argc > 3 && strcmp(argv[3], "normal") == 0 ? 1 : 2;
+    bool profile = argc > 4 && strcmp(argv[4], "profile") == 0;
     if (participants < 1 || rounds < 1 || rounds > ROUNDS_MAX) {
-        (void)fputs("usage: bench_writes [PARTICIPANTS [ROUNDS [full|normal]]]\n", stderr);
+        (void)fputs("usage: bench_writes [PARTICIPANTS [ROUNDS [full|normal [profile]]]]\n", stderr);
         return 2;
     }
     setenv("MAILLAGE_BUILD_DIR", bench_dir(), 1);
     struct series plain_inserts = {.count = 0}, inserts = {.count = 0}, plain_updates = {.count = 0}, updates = {.count = 0};
+    struct workload work = {.rows = NULL};
+    workload_make(&work, participants);
     int64_t plain_size = 0, size = 0, pruned = 0;
     for (int r = 0; r < rounds; r++) {
-        plain_size = run(false, participants, synchronous, &plain_inserts, &plain_updates);
-        world_close(w);
-        size = run(true, participants, synchronous, &inserts, &updates);
-        if (r == rounds - 1) pruned = size_pruned();
+        if (!profile) {
+            plain_size = run(false, &work, synchronous, &plain_inserts, &plain_updates);
+            world_close(w);
+        }
+        size = run(true, &work, synchronous, &inserts, &updates);
+        if (r == rounds - 1 && !profile) pruned = size_pruned();
         world_close(w);
     }
+    workload_free(&work);
+    bench_dir_remove();
+    if (profile) return 0;
     printf("%llu participants, %llu rows; WAL, synchronous=%s, temporary files in memory, encrypted, on both sides\n", (unsigned long long)participants,
            (unsigned long long)participants * ROWS_EACH, synchronous == 2 ? "FULL" : "NORMAL");
     report_ratio("W1 bulk insert, 100 rows a transaction", &plain_inserts, &inserts, (double)participants * ROWS_EACH, 1.5);
@@ -132,6 +140,5 @@ int main(int argc, char **argv)
            (double)size / (double)plain_size);
     printf("%-44s plain %8.2f MB | here %8.2f MB | x %.2f, asked 1.25\n", "S  file, acknowledged and pruned", (double)plain_size / 1e6, (double)pruned / 1e6,
            (double)pruned / (double)plain_size);
-    bench_dir_remove();
     return 0;
 }
