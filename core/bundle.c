@@ -74,12 +74,11 @@ static mg_status last_fact(struct mg_conn *conn, struct mg_bundle_plan *plan, st
     return MG_OK;
 }
 
-static mg_status count_waiting(struct mg_conn *conn, uint64_t *waiting, struct mg_error *err)
+static mg_status count_waiting(struct mg_store *store, uint64_t *waiting, struct mg_error *err)
 {
-    mg_status status;
-    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_WAITING);
-    *waiting = mg_step(conn, stmt, &status, err) > 0 ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
-    sqlite3_reset(stmt);
+    int64_t count;
+    mg_status status = mg_waiting(store, &store->remote, &count, NULL, err);
+    *waiting = (uint64_t)count;
     return status;
 }
 
@@ -99,7 +98,7 @@ mg_status mg_bundle_plan(struct mg_store *store, struct mg_bundle_plan *plan, st
     if (status != MG_OK) return status;
     if ((bits & WANTS_FROM) != 0) status = begin_from(store, conn, &plan->hello, err);
     if (status == MG_OK) status = last_fact(conn, plan, err);
-    return status == MG_OK ? count_waiting(conn, &plan->waiting, err) : status;
+    return status == MG_OK ? count_waiting(store, &plan->waiting, err) : status;
 }
 
 /* --- the lines --- */
@@ -230,7 +229,7 @@ mg_status mg_answer_open(struct mg_store *store, const uint8_t token[MG_BUNDLE_T
         return mg_fail(err, MG_REFUSED, "this answers a bundle that this directory does not remember: it was restored from a backup since, or is a copy; "
                                         "write a new one with `maillage bundle out` and take it to the hub");
     if (status == MG_OK) status = find_newest(conn, store->id.node, true, &line->newest_answered, &at, err);
-    return status == MG_OK ? count_waiting(conn, waiting, err) : status;
+    return status == MG_OK ? count_waiting(store, waiting, err) : status;
 }
 
 static bool is_present(const struct mg_store *store, const struct mg_bundle_line *line)
@@ -376,7 +375,7 @@ mg_status mg_answer_end(struct mg_store *store, const struct mg_bundle_line *lin
     outcome->cursor = end->cursor;
     if (!reaches(conn, cursor, position)) status = mg_cursor_advance(conn, &end->cursor, err);
     if (status == MG_OK) status = mg_repair(store, conn, err);
-    return status == MG_OK ? count_waiting(conn, &outcome->waiting, err) : status;
+    return status == MG_OK ? count_waiting(store, &outcome->waiting, err) : status;
 }
 
 mg_status mg_answer_done(struct mg_store *store, const struct mg_bundle_line *line, uint64_t greatest, uint64_t *waiting,
@@ -395,5 +394,5 @@ mg_status mg_answer_done(struct mg_store *store, const struct mg_bundle_line *li
     if (status == MG_OK && greatest > (uint64_t)number) status = mg_meta_set_int(conn, "bundle_number", (int64_t)greatest, err);
     if (status == MG_OK) status = mg_cursor_get(conn, &mark, err);
     *cursor = mark.n > 0 ? (struct mg_position){conn->lineage.histories[mark.history].id, mark.n} : (struct mg_position){0, 0};
-    return status == MG_OK ? count_waiting(conn, waiting, err) : status;
+    return status == MG_OK ? count_waiting(store, waiting, err) : status;
 }

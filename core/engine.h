@@ -417,6 +417,8 @@ mg_status mg_chain_head(struct mg_conn *conn, uint32_t author, uint32_t scope, u
                         struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_chain_set(struct mg_conn *conn, uint32_t author, uint32_t scope, uint64_t seq, const uint8_t hash[MG_HASH_LEN],
                        struct mg_error *err) MG_MUST_CHECK;
+/* Own commits, of whatever incarnation, that have no number yet; HLC (may be NULL): when the first was made. */
+mg_status mg_waiting(struct mg_store *store, struct mg_conn *conn, int64_t *count, int64_t *hlc, struct mg_error *err) MG_MUST_CHECK;
 /* The greatest seq of an author in the log, and with a receipt; 0: none. */
 mg_status mg_author_acked(struct mg_conn *conn, uint32_t author, uint64_t *seq, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_author_last_stamp(struct mg_conn *conn, uint32_t author, uint64_t *hlc, struct mg_error *err) MG_MUST_CHECK;

@@ -518,6 +518,7 @@ mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, 
     mg_status status = mg_note_last(conn, &last, err);
     if (status != MG_OK || last == 0) return status;
     status = read_notes(conn, last, &notes, &count, err);
+    memset(conn->no_dead, 0, sizeof conn->no_dead); /* what triggers set aside is seen from here on */
     if (status == MG_OK) status = mg_run(conn, mg_sql(conn, MG_SQL_NOTES_DROP), err); /* all at once: SQLite drops the pages */
     struct harvest h = {.store = store, .conn = conn};
     mg_buf_init(&h.ops, (size_t)ROWS_AT_ONCE * 2 * 64 * 1024);

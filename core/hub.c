@@ -642,10 +642,7 @@ mg_status mg_hub_name_own(struct mg_store *store, struct mg_error *err)
 {
     int lock;
     int64_t waiting = 0;
-    mg_status status;
-    sqlite3_stmt *stmt = mg_sql(&store->user, MG_SQL_WAITING);
-    if (mg_step(&store->user, stmt, &status, err) > 0) waiting = sqlite3_column_int64(stmt, 0);
-    if (stmt != NULL) sqlite3_reset(stmt);
+    mg_status status = mg_waiting(store, &store->user, &waiting, NULL, err);
     if (status != MG_OK || waiting == 0) return status;
     if (mg_lock_take(store->dir, "daemon.lock", &lock, NULL) != MG_OK) return mg_hub_number_own(store, err);
     status = mg_apply_begin(store, err);

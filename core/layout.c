@@ -17,7 +17,8 @@ enum { FIRST_LAYOUT = 1 };
 /* Steps, oldest first. A new one goes at the end, and core/tables.c makes what all of them come to. */
 static const struct mg_layout_step steps[] = {
     {.to = 2,
-     .sql = "ALTER TABLE mg_quarantine ADD COLUMN evidence BLOB;"
+     .sql = "DROP INDEX mg_commit_waiting;"
+            "ALTER TABLE mg_quarantine ADD COLUMN evidence BLOB;"
             "CREATE INDEX mg_quarantine_parted ON mg_quarantine(node, incarnation) WHERE evidence IS NOT NULL"},
 };
 static const int step_count = sizeof steps / sizeof *steps;

@@ -158,6 +158,18 @@ mg_status mg_author_acked(struct mg_conn *conn, uint32_t author, uint64_t *seq, 
     return greatest(conn, MG_SQL_AUTHOR_ACKED, author, seq, err);
 }
 
+mg_status mg_waiting(struct mg_store *store, struct mg_conn *conn, int64_t *count, int64_t *hlc, struct mg_error *err)
+{
+    mg_status status;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_WAITING);
+    if (stmt != NULL) sqlite3_bind_blob(stmt, 1, store->id.node, MG_ID_LEN, SQLITE_STATIC);
+    bool got = mg_step(conn, stmt, &status, err) > 0;
+    *count = got ? sqlite3_column_int64(stmt, 0) : 0;
+    if (hlc != NULL) *hlc = got ? sqlite3_column_int64(stmt, 1) : 0;
+    if (stmt != NULL) sqlite3_reset(stmt);
+    return status;
+}
+
 mg_status mg_author_cut(struct mg_conn *conn, uint32_t author, uint64_t *seq, struct mg_error *err)
 {
     return greatest(conn, MG_SQL_CUT_LAST, author, seq, err);

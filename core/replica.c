@@ -715,11 +715,11 @@ mg_status mg_replica_end(struct mg_store *store, const struct mg_end *end, struc
     if (status == MG_OK) status = mg_rules_owed(store, conn, err);
     struct mg_date day;
     if (status == MG_OK && mg_date_of_day(end->day, &day)) status = mg_rules_on_day(store, conn, day, err);
-    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_WAITING);
+    int64_t waiting = 0;
     memset(outcome, 0, sizeof *outcome);
     outcome->cursor = end->cursor;
-    if (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) outcome->waiting = (uint64_t)sqlite3_column_int64(stmt, 0);
-    sqlite3_reset(stmt);
+    if (status == MG_OK) status = mg_waiting(store, conn, &waiting, NULL, err);
+    outcome->waiting = (uint64_t)waiting;
     /* [P 5.8] END is as of what HELLO said, and a migration may have come since; or one has gone again, with a restoration. */
     outcome->digest_count = mg_digests_of(conn, store->id.scopes, store->id.scope_count, false, end->schema, outcome->digests);
     outcome->verdicts_agree = true;

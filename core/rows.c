@@ -505,7 +505,6 @@ mg_status mg_row_load_deleted(struct mg_store *store, struct mg_conn *conn, int 
                               int64_t old_rowid, struct mg_stored_row *stored, struct mg_error *err)
 {
     stored_init(store, table, id, stored);
-    conn->no_dead[table] = false;
     mg_status status = load_dead(store, conn, stored, err);
     if (status == MG_OK && stored->in_dead && stored->counted.hash == 0) {
         sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, table, MG_T_V_GET);

@@ -341,7 +341,7 @@ static mg_status finish(struct mg_store *store, struct mg_conn *conn, mg_status 
         sqlite3_bind_int64(stmt, 1, store->run.drift);
         status = count_one(conn, stmt, &drift, err);
     }
-    if (status == MG_OK) status = count_one(conn, mg_sql(conn, MG_SQL_WAITING), &waiting, err);
+    if (status == MG_OK) status = mg_waiting(store, conn, &waiting, NULL, err);
     if (status == MG_OK) status = count_one(conn, mg_sql(conn, MG_SQL_QUARANTINED), &quarantined, err);
     if (status != MG_OK) return status;
     run.attempts++;

@@ -74,7 +74,9 @@
     X(AUTHOR_LAST, "SELECT max(seq) FROM mg_commit WHERE author = ?1 AND hash IS NOT NULL")                            \
     X(AUTHOR_STAMP, "SELECT hlc FROM mg_commit WHERE author = ?1 ORDER BY seq DESC LIMIT 1")                           \
     X(AUTHOR_ACKED, "SELECT max(seq) FROM mg_commit WHERE author = ?1 AND n IS NOT NULL AND hash IS NOT NULL")         \
-    X(WAITING, "SELECT count(*), min(hlc) FROM mg_commit WHERE n IS NULL AND hash IS NOT NULL")                        \
+    X(WAITING, "SELECT count(*), min(c.hlc) FROM mg_author a JOIN mg_commit c ON c.author = a.a WHERE a.node = ?1"      \
+               " AND c.seq > ifnull((SELECT b.seq FROM mg_commit b WHERE b.author = a.a AND b.n IS NOT NULL"            \
+               " ORDER BY b.seq DESC LIMIT 1), 0) AND c.n IS NULL AND c.hash IS NOT NULL")                              \
     X(LAST_NUMBER, "SELECT max(ifnull((SELECT last_n FROM mg_batch WHERE live ORDER BY first_n DESC LIMIT 1), 0),"       \
                    " ifnull((SELECT max(n) FROM mg_route), 0))")                                                       \
     X(CHAIN_GET, "SELECT seq, hash FROM mg_chain WHERE author = ?1 AND scope = ?2")                                    \

@@ -33,7 +33,6 @@ const char mg_engine_tables[] =
     " history INTEGER, n INTEGER, hub_time INTEGER, flags INTEGER NOT NULL DEFAULT 0,"
     " base_incarnation INTEGER, base_seq INTEGER, salt BLOB, hash BLOB, body BLOB) STRICT;"
     "CREATE UNIQUE INDEX mg_commit_dot ON mg_commit(author, seq);"
-    "CREATE INDEX mg_commit_waiting ON mg_commit(hlc) WHERE n IS NULL AND hash IS NOT NULL;"
     /* Further numbers of a commit that a restored hub numbered again. */
     "CREATE TABLE mg_number(ord INTEGER NOT NULL, history INTEGER NOT NULL, n INTEGER NOT NULL,"
     " PRIMARY KEY(ord, history, n)) STRICT, WITHOUT ROWID;"

@@ -183,13 +183,12 @@ mg_status mg_conflict_count(struct mg_store *store, int64_t *count, struct mg_er
 
 /* --- standing --- */
 
-static mg_status count_of(struct mg_conn *conn, enum mg_sql which, int64_t *count, int64_t *first, struct mg_error *err)
+static mg_status count_of(struct mg_conn *conn, enum mg_sql which, int64_t *count, struct mg_error *err)
 {
     mg_status status;
     sqlite3_stmt *stmt = mg_sql(conn, which);
     if (mg_step(conn, stmt, &status, err) <= 0) return status;
     *count = sqlite3_column_int64(stmt, 0);
-    if (first != NULL) *first = sqlite3_column_int64(stmt, 1);
     sqlite3_reset(stmt);
     return MG_OK;
 }
@@ -202,9 +201,9 @@ static mg_status stand(struct mg_store *store, struct mg_standing *standing, str
     size_t len = 0;
     mg_status status = store->id.hub ? mg_numbered_get(conn, &cursor, err) : mg_cursor_get(conn, &cursor, err);
     if (status == MG_OK && cursor.history != 0) standing->cursor = (struct mg_position){conn->lineage.histories[cursor.history].id, cursor.n};
-    if (status == MG_OK) status = count_of(conn, MG_SQL_WAITING, &standing->waiting, &hlc, err);
+    if (status == MG_OK) status = mg_waiting(store, conn, &standing->waiting, &hlc, err);
     standing->waiting_since = standing->waiting > 0 ? hlc >> 16 : 0;
-    if (status == MG_OK) status = count_of(conn, MG_SQL_QUARANTINED, &standing->quarantined, NULL, err);
+    if (status == MG_OK) status = count_of(conn, MG_SQL_QUARANTINED, &standing->quarantined, err);
     if (status == MG_OK) status = mg_meta_int(conn, "last_sync", &standing->last_sync, 0, err);
     if (status == MG_OK) status = mg_meta_int(conn, "last_agree", &number, 0, err);
     standing->digests_agree = status == MG_OK && number != 0;

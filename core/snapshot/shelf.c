@@ -299,13 +299,12 @@ static mg_status make(struct mg_store *store, const struct shelf *shelf, struct 
 
 /* --- choosing one --- */
 
-static mg_status waits(struct mg_conn *conn, bool *waits, struct mg_error *err)
+static mg_status waits(struct mg_store *store, struct mg_conn *conn, bool *waits, struct mg_error *err)
 {
-    mg_status status;
+    int64_t count;
     bool notes = false;
-    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_WAITING);
-    *waits = mg_step(conn, stmt, &status, err) > 0 && sqlite3_column_int64(stmt, 0) > 0;
-    sqlite3_reset(stmt);
+    mg_status status = mg_waiting(store, conn, &count, NULL, err);
+    *waits = count > 0;
     if (status == MG_OK) status = any_notes(conn, &notes, err);
     *waits |= notes;
     return status;
@@ -319,7 +318,7 @@ static mg_status begin_settled(struct mg_store *store, struct mg_error *err)
         bool own, unsettled;
         mg_status status = mg_read_begin(store, &own, err);
         mg_assert(own);
-        if (status == MG_OK) status = waits(&store->user, &unsettled, err);
+        if (status == MG_OK) status = waits(store, &store->user, &unsettled, err);
         if (status == MG_OK && !unsettled) return MG_OK;
         mg_read_end(store, true);
         if (status == MG_OK && tries == TRIES)
