@@ -199,6 +199,13 @@ bool mg_batch_head(const struct mg_batch *batch, const char *scope, uint64_t *se
     return false;
 }
 
+bool mg_batch_names(const struct mg_batch *batch, const struct mg_commit *commit)
+{
+    uint64_t seq;
+    uint8_t hash[MG_HASH_LEN];
+    return mg_batch_head(batch, commit->scope, &seq, hash) && commit->seq <= seq && seq <= batch->last_seq;
+}
+
 bool mg_batch_concerns(const struct mg_batch *batch, const char scopes[][MG_SCOPE_MAX + 1], int scope_count)
 {
     struct mg_mp_reader in;

@@ -514,6 +514,8 @@ bool mg_receipt_signed(const struct mg_batch *batch, const struct mg_receipt *re
 
 /* The head of SCOPE: false when the batch names none. */
 bool mg_batch_head(const struct mg_batch *batch, const char *scope, uint64_t *seq, uint8_t hash[MG_HASH_LEN]);
+/* The author signed for COMMIT, with the head of its scope. */
+bool mg_batch_names(const struct mg_batch *batch, const struct mg_commit *commit);
 /* It has commits that a reader of SCOPES may be sent: a batch names their scopes, so that most of a log need not be looked at for
  * most readers. */
 bool mg_batch_concerns(const struct mg_batch *batch, const char scopes[][MG_SCOPE_MAX + 1], int scope_count);

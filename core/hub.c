@@ -297,14 +297,6 @@ static mg_status check_heads(struct sequencing *s, struct mg_error *err)
     return MG_OK;
 }
 
-/* Every scope in which the batch has commits is signed for. */
-static bool head_named(const struct mg_batch *batch, const struct mg_commit *commit)
-{
-    uint64_t seq;
-    uint8_t hash[MG_HASH_LEN];
-    return mg_batch_head(batch, commit->scope, &seq, hash) && seq >= commit->seq && seq <= batch->last_seq;
-}
-
 static mg_status each_commit(struct sequencing *s, uint64_t *fork_base, struct mg_error *err)
 {
     struct mg_batch *batch = s->batch;
@@ -313,7 +305,7 @@ static mg_status each_commit(struct sequencing *s, uint64_t *fork_base, struct m
         char scope[MG_SCOPE_MAX + 1];
         bool same;
         mg_commit_read(&batch->commits, &commit, scope);
-        if (batch->commits.error != NULL || commit.seq != seq || !head_named(batch, &commit))
+        if (batch->commits.error != NULL || commit.seq != seq || !mg_batch_names(batch, &commit))
             return mg_fail(err, MG_BAD_BYTES, "a batch is damaged");
         mg_status status;
         if (seq > s->known) {

@@ -284,7 +284,7 @@ mg_status mg_welcome_compare(struct mg_store *store, const struct mg_welcome *we
 {
     struct mg_conn *conn = &store->remote;
     uint32_t author;
-    uint64_t last, acked, known = welcome->known_seq;
+    uint64_t last = 0, acked = 0, known = welcome->known_seq;
     uint8_t hash[MG_HASH_LEN];
     *forked = false;
     mg_status status = self_author(store, conn, &author, err);
@@ -506,6 +506,9 @@ static mg_status take_commits(struct mg_store *store, struct mg_conn *conn, stru
         mg_commit_read(&batch->commits, &commit, scope);
         if (batch->commits.error != NULL || commit.seq <= previous || commit.seq > batch->last_seq)
             return mg_fail(err, MG_BAD_BYTES, "a batch is damaged");
+        /* What check_heads does not look at is what nobody signed, or not for us. */
+        if (!mg_batch_names(batch, &commit) || !mg_scope_held(&store->id, commit.scope))
+            return mg_fail(err, MG_BAD_BYTES, "a batch of %s has commits that it does not sign for, or that are not for this node", by->name);
         previous = commit.seq;
         bool logged = true;
         status = mg_commit_take(store, conn, author, by, batch, &commit, mg_receipt_refuses(&batch->receipt, commit.seq), &logged, err);
