@@ -14,183 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <zstd.h>
 
-#include "core/core.h"
-#include "core/hash.h"
-#include "tests/support/dice.h"
+#include "tests/bench/edits.h"
+#include "tests/bench/measure.h"
+#include "tests/bench/workload.h"
 
-enum { STEPS_EACH = 6, WORDS = 400 };
-
-static const char antenna[] = "martigues/mdfj";
-static char base[256];
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static void must(mg_status status, const struct mg_error *err)
-{
-    if (status == MG_OK) return;
-    fprintf(stderr, "bench: %s\n", err->text);
-    exit(1);
-}
-
-static void must_sql(sqlite3 *db, int rc)
-{
-    if (rc == SQLITE_OK || rc == SQLITE_DONE || rc == SQLITE_ROW) return;
-    fprintf(stderr, "bench: %s\n", sqlite3_errmsg(db));
-    exit(1);
-}
-
-/* --- the rows --- */
-
-static uint64_t state;
-
-static uint64_t chance(void) { return dice_next(&state); }
-
-static const char *pick(const char *const *list, size_t count) { return list[chance() % count]; }
-#define PICK(list) pick(list, sizeof(list) / sizeof *(list))
-
-static void make_id(uint64_t ms, char text[MG_ID_TEXT_LEN + 1], uint8_t id[MG_ID_LEN])
-{
-    uint8_t random[10];
-    for (int i = 0; i < 10; i++) random[i] = (uint8_t)(chance() >> 24);
-    mg_id_v7((int64_t)ms, random, id);
-    mg_id_format(id, text);
-}
-
-static void make_date(char text[11], int from, int years)
-{
-    snprintf(text, 11, "%04d-%02d-%02d", from + (int)(chance() % (uint64_t)years), 1 + (int)(chance() % 12), 1 + (int)(chance() % 28));
-}
-
-static char words[WORDS][12];
-
-static void make_words(void)
-{
-    static const char *const parts[] = {"re", "for", "ma", "tion", "pro", "jet", "par", "cours", "em", "ploi", "dos", "sier", "suivi", "en", "tre", "tien", "per", "mis", "lo", "ge", "ment", "sta", "ge", "con", "trat"};
-    for (int i = 0; i < WORDS; i++) {
-        words[i][0] = '\0';
-        for (uint64_t n = 1 + chance() % 3; n > 0; n--) strncat(words[i], PICK(parts), sizeof words[i] - strlen(words[i]) - 1);
-    }
-}
-
-static void make_note(char *text, size_t size)
-{
-    size_t len = 0;
-    for (uint64_t n = 12 + chance() % 20; n > 0 && len + 14 < size; n--) {
-        uint64_t word = chance() % WORDS * (chance() % WORDS) / WORDS; /* some words are frequent */
-        len += (size_t)snprintf(text + len, size - len, len == 0 ? "%s" : " %s", words[word]);
-    }
-}
-
-/* One target of the same rows: a store through the engine, a plain file, or CSV. */
-struct target {
-    struct mg_store *store;
-    sqlite3 *db;
-    sqlite3_stmt *participant, *interview, *step;
-    struct mg_buf *csv;
-};
-
-static const char insert_participant[] =
-    "INSERT INTO participant(id, antenna, family_name, given_name, sex, birth_date, commune, qpv, level, pole_emploi_id, entry_date, phone, email)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-static const char insert_interview[] = "INSERT INTO interview(id, participant, held_on, note) VALUES (?1, ?2, ?3, ?4)";
-static const char insert_step[] =
-    "INSERT INTO step(id, participant, kind, label, provider, starts_on, hours, ends_on) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-
-/* Writes FIELDS as one row; the first REFS of them are ids. NULL: an empty field. */
-static void put_row(struct target *t, sqlite3_stmt *stmt, const char *const *fields, int count, int refs)
-{
-    for (int i = 0; i < count; i++) {
-        if (t->csv != NULL) {
-            if (i > 0) mg_buf_put_u8(t->csv, ',');
-            if (fields[i] != NULL) mg_buf_put(t->csv, fields[i], strlen(fields[i]));
-            continue;
-        }
-        uint8_t id[MG_ID_LEN];
-        if (fields[i] == NULL) sqlite3_bind_null(stmt, i + 1);
-        else if (i < refs && mg_id_parse(fields[i], id)) sqlite3_bind_blob(stmt, i + 1, id, MG_ID_LEN, SQLITE_TRANSIENT);
-        else sqlite3_bind_text(stmt, i + 1, fields[i], -1, SQLITE_TRANSIENT);
-    }
-    if (t->csv != NULL) mg_buf_put_u8(t->csv, '\n');
-    else must_sql(t->db, sqlite3_step(stmt));
-    if (stmt != NULL) sqlite3_reset(stmt);
-}
-
-static void put_dossier(struct target *t, uint64_t number, uint64_t *ms)
-{
-    static const char *const given[] = {"Camille", "Alice", "Nadia", "Karim", "Jean", "Marie", "Fatima", "Lucas", "Ines", "Paul", "Sonia", "Hugo"};
-    static const char *const communes[] = {"13056", "13077", "13098"};
-    static const char *const levels[] = {"I_II", "III", "IV", "V", "Vbis", "VI"};
-    static const char *const kinds[] = {"training", "siae", "mobility", "immersion", "job_club", "other"};
-    static const char *const labels[] = {"Remise \xc3\xa0 niveau", "Chantier d'insertion", "Permis B", "Immersion en entreprise", "Club Ambition", "Aide \xc3\xa0 la mobilit\xc3\xa9", "CACES", "FLE"};
-    static const char *const providers[] = {"GRETA", "WIMOOV", "AFPA", "CIERES", "ADREP"};
-    char id[MG_ID_TEXT_LEN + 1], other[MG_ID_TEXT_LEN + 1], family[24], birth[11], entry[11], phone[16], mail[48], number_pe[12], date[11], end[11], note[400], hours[12];
-    uint8_t bytes[MG_ID_LEN];
-    *ms += 1000 + chance() % 3600000;
-    make_id(*ms, id, bytes);
-    snprintf(family, sizeof family, "Nom%llu", (unsigned long long)(chance() % 5000));
-    make_date(birth, 1955, 48);
-    make_date(entry, 2018, 3);
-    snprintf(phone, sizeof phone, "06%08llu", (unsigned long long)(chance() % 100000000));
-    snprintf(mail, sizeof mail, "personne%llu@exemple.fr", (unsigned long long)number);
-    snprintf(number_pe, sizeof number_pe, "%07llu%c", (unsigned long long)(chance() % 10000000), (char)('A' + chance() % 26));
-    const char *const participant[] = {id, antenna, family, PICK(given), chance() % 2 ? "F" : "M", birth, PICK(communes),
-                                       chance() % 5 ? "0" : "1", PICK(levels), number_pe, entry, phone, mail};
-    put_row(t, t->participant, participant, 13, 1);
-    *ms += 60000;
-    make_id(*ms, other, bytes);
-    make_date(date, 2018, 3);
-    make_note(note, sizeof note);
-    const char *const interview[] = {other, id, date, note};
-    put_row(t, t->interview, interview, 4, 2);
-    for (int k = 0; k < STEPS_EACH; k++) {
-        *ms += 30000 + chance() % 60000;
-        make_id(*ms, other, bytes);
-        make_date(date, 2018, 3);
-        make_date(end, 2018, 3);
-        snprintf(hours, sizeof hours, "%llu", (unsigned long long)(chance() % 400));
-        size_t what = chance() % 8;
-        const char *const step[] = {other, id, PICK(kinds), labels[what], PICK(providers), date, hours, k < 2 ? end : NULL};
-        put_row(t, t->step, step, 8, 2);
-    }
-}
-
-/* The same rows whatever the target. BEGIN and END: around each dossier. */
-static double put_all(struct target *t, uint64_t participants, bool one_by_one)
-{
-    struct mg_error err;
-    uint64_t ms = UINT64_C(1600000000000);
-    state = 42;
-    make_words();
-    if (t->db != NULL) {
-        must_sql(t->db, sqlite3_prepare_v2(t->db, insert_participant, -1, &t->participant, NULL));
-        must_sql(t->db, sqlite3_prepare_v2(t->db, insert_interview, -1, &t->interview, NULL));
-        must_sql(t->db, sqlite3_prepare_v2(t->db, insert_step, -1, &t->step, NULL));
-    }
-    double start = seconds();
-    if (t->db != NULL && !one_by_one) must_sql(t->db, sqlite3_exec(t->db, "BEGIN", NULL, NULL, NULL));
-    for (uint64_t i = 1; i <= participants; i++) {
-        if (one_by_one) must(mg_edit_begin(t->store, &err), &err);
-        put_dossier(t, i, &ms);
-        if (one_by_one) must(mg_edit_commit(t->store, &err), &err);
-    }
-    if (t->db != NULL && !one_by_one) must_sql(t->db, sqlite3_exec(t->db, "COMMIT", NULL, NULL, NULL));
-    double spent = seconds() - start;
-    sqlite3_finalize(t->participant);
-    sqlite3_finalize(t->interview);
-    sqlite3_finalize(t->step);
-    return spent;
-}
+static const char *base;
+static struct workload work;
 
 static struct mg_store *new_hub(const char *name)
 {
@@ -210,27 +43,32 @@ static struct mg_store *new_hub(const char *name)
 
 /* --- the figures --- */
 
-static void measure_csv(uint64_t participants)
+static void measure_csv(void)
 {
-    struct mg_buf csv;
-    mg_buf_init(&csv, (size_t)1 << 30);
-    struct target t = {.csv = &csv};
-    (void)put_all(&t, participants, false);
-    size_t room = ZSTD_compressBound(csv.len);
+    char *text = NULL;
+    size_t len = 0;
+    FILE *csv = open_memstream(&text, &len);
+    if (csv == NULL) abort();
+    workload_csv(&work, csv);
+    (void)fclose(csv);
+    size_t room = ZSTD_compressBound(len);
     void *packed = malloc(room);
-    size_t size = packed == NULL ? 0 : ZSTD_compress(packed, room, csv.data, csv.len, 19);
-    printf("as CSV: %zu bytes, zstd -19: %zu\n", csv.len, size);
+    size_t size = packed == NULL ? 0 : ZSTD_compress(packed, room, text, len, 19);
+    printf("as CSV: %zu bytes, zstd -19: %zu\n", len, size);
     free(packed);
-    mg_buf_free(&csv);
+    free(text);
 }
 
-static void measure_plain(uint64_t participants)
+static void measure_plain(void)
 {
-    struct mg_store *store = new_hub("plain");
-    struct target t = {.db = mg_store_db(store)};
-    sqlite3_db_config(t.db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-    printf("plain INSERTs of the same rows, one transaction, no triggers: %.2f s\n", put_all(&t, participants, false));
-    mg_store_close(store);
+    struct edits t = {.store = new_hub("plain"), .most = INT32_MAX};
+    edits_make_plain(t.store);
+    double start = seconds();
+    edits_begin(&t);
+    workload_write(&work, mg_store_db(t.store), edits_wrote, &t);
+    edits_commit(&t);
+    printf("plain INSERTs of the same rows, one transaction, no triggers: %.2f s\n", seconds() - start);
+    mg_store_close(t.store);
 }
 
 static void measure_make(struct mg_store *hub)
@@ -241,7 +79,7 @@ static void measure_make(struct mg_store *hub)
     struct mg_buf manifest;
     struct mg_error err;
     mg_buf_init(&manifest, MG_BLOCK_MAX);
-    snprintf(scopes[0], sizeof scopes[0], "%s", antenna);
+    snprintf(scopes[0], sizeof scopes[0], "%s", WORKLOAD_ANTENNA);
     double start = seconds();
     must(mg_snapshot_offer(hub, scopes, 1, 0, nothing, &info, &manifest, &err), &err);
     printf("snapshot: %llu rows, %llu commits in %u blocks, %llu bytes and a manifest of %zu; made in %.2f s\n", (unsigned long long)info.rows,
@@ -285,7 +123,7 @@ static void measure_join(void)
     FILE *said = fdopen(pipes[0], "r");
     read_line(said, "listening on ", line, sizeof line);
     if (sscanf(strstr(line, "listening on ") + 13, "%63s", where) != 1) exit(1);
-    snprintf(command, sizeof command, "'%s' --dir '%s' hub invite --name noeud --scope %s --hub %s", program[0], hub, antenna, where);
+    snprintf(command, sizeof command, "'%s' --dir '%s' hub invite --name noeud --scope %s --hub %s", program[0], hub, WORKLOAD_ANTENNA, where);
     FILE *invite = popen(command, "r");
     if (invite == NULL || fgets(code, sizeof code, invite) == NULL) exit(1);
     pclose(invite);
@@ -312,19 +150,21 @@ static void measure_join(void)
     fclose(said);
 }
 
-static void fill_and_measure(uint64_t participants)
+static void fill_and_measure(void)
 {
     struct mg_error err;
     struct mg_store *hub = new_hub("hub");
-    struct target t = {.store = hub, .db = mg_store_db(hub)};
-    must_sql(t.db, sqlite3_exec(t.db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL));
-    (void)put_all(&t, participants, true);
+    struct edits t = {.store = hub, .captures = true};
+    run_sql(mg_store_db(hub), "PRAGMA synchronous = NORMAL");
+    edits_begin(&t);
+    workload_write(&work, mg_store_db(hub), edits_wrote, &t);
+    edits_commit(&t);
     must(mg_apply_begin(hub, &err), &err);
     must(mg_hub_start(hub, &err), &err);
     must(mg_apply_commit(hub, &err), &err);
     must(mg_hub_number_own(hub, &err), &err);
-    measure_csv(participants);
-    measure_plain(participants);
+    measure_csv();
+    measure_plain();
     measure_make(hub);
     mg_store_close(hub);
 }
@@ -339,23 +179,19 @@ int main(int argc, char **argv)
     }
     snprintf(program[0], sizeof program[0], "%s/maillage", bin);
     snprintf(program[1], sizeof program[1], "%s/maillaged", bin);
-    snprintf(base, sizeof base, "%s/maillage-bench-XXXXXX", getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
-    if (mkdtemp(base) == NULL) {
-        perror("bench: a directory for the stores");
-        return 1;
-    }
-    printf("%llu participants, %llu rows\n", (unsigned long long)participants, (unsigned long long)participants * (2 + STEPS_EACH));
+    base = bench_dir();
+    printf("%llu participants, %llu rows\n", (unsigned long long)participants, (unsigned long long)participants * ROWS_EACH);
     fflush(stdout);
     /* In a process of its own: a program's greatest size, as wait4 says it, begins with that of the process that forked it. */
     pid_t filler = fork();
     if (filler == 0) {
-        fill_and_measure(participants);
+        workload_make(&work, participants);
+        fill_and_measure();
         exit(0);
     }
     int filled = 1;
     if (filler < 0 || waitpid(filler, &filled, 0) < 0 || filled != 0) return 1;
     measure_join();
-    char command[320];
-    snprintf(command, sizeof command, "rm -rf '%s'", base);
-    return system(command) == 0 ? 0 : 1;
+    bench_dir_remove();
+    return 0;
 }

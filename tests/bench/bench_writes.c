@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/bench/edits.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/workload.h"
 #include "tests/support/world.h"
@@ -19,51 +20,13 @@ enum { NODE = 1, ROWS_A_TX = 100, UPDATES_A_TX = 10, UPDATES_EACH = 10 };
 
 static struct world world, *const w = &world;
 
-/* Transactions of so many rows, on a store that captures or does not. */
-struct transactions {
-    struct mg_store *store;
-    bool captures;
-    int rows, most;
-};
-
-static void must(mg_status status, const struct mg_error *err)
-{
-    if (status == MG_OK) return;
-    (void)fprintf(stderr, "bench: %s\n", err->text);
-    exit(1);
-}
-
-static void begin(struct transactions *t)
-{
-    struct mg_error err;
-    if (t->captures) must(mg_edit_begin(t->store, &err), &err);
-    else run_sql(mg_store_db(t->store), "BEGIN IMMEDIATE");
-    t->rows = 0;
-}
-
-static void commit(struct transactions *t)
-{
-    struct mg_error err;
-    if (t->captures) must(mg_edit_commit(t->store, &err), &err);
-    else run_sql(mg_store_db(t->store), "COMMIT");
-}
-
-static void wrote_row(void *context, bool last)
-{
-    (void)last;
-    struct transactions *t = context;
-    if (++t->rows < t->most) return;
-    commit(t);
-    begin(t);
-}
-
 static void open_world(bool captures, int synchronous)
 {
     world_open(w, 1);
     if (world_join(w, "antenne", WORKLOAD_ANTENNA) != NODE) exit(1);
     world_sync_all(w);
     sqlite3 *db = mg_store_db(world_store(w, NODE));
-    if (!captures) sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    if (!captures) edits_make_plain(world_store(w, NODE));
     if (synchronous == 1) run_sql(db, "PRAGMA synchronous = NORMAL");
     check_settings(db, synchronous);
 }
@@ -89,18 +52,18 @@ static int64_t size_pruned(void)
 static int64_t run(bool captures, const struct workload *work, int synchronous, struct series *inserts, struct series *updates)
 {
     open_world(captures, synchronous);
-    struct transactions t = {.store = world_store(w, NODE), .captures = captures, .most = ROWS_A_TX};
+    struct edits t = {.store = world_store(w, NODE), .captures = captures, .most = ROWS_A_TX};
     sqlite3 *db = mg_store_db(t.store);
     double start = seconds();
-    begin(&t);
-    workload_write(work, db, wrote_row, &t);
-    commit(&t);
+    edits_begin(&t);
+    workload_write(work, db, edits_wrote, &t);
+    edits_commit(&t);
     series_add(inserts, seconds() - start);
     t.most = UPDATES_A_TX;
     start = seconds();
-    begin(&t);
-    workload_update(work, db, work->step_count * UPDATES_EACH / STEPS_EACH, 7, wrote_row, &t);
-    commit(&t);
+    edits_begin(&t);
+    workload_update(work, db, work->step_count * UPDATES_EACH / STEPS_EACH, 7, edits_wrote, &t);
+    edits_commit(&t);
     series_add(updates, seconds() - start);
     return size_now();
 }
