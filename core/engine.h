@@ -105,6 +105,7 @@ struct mg_conn {
     int heard_count;
     bool choose_again; /* what is known has changed who had seen what, or when: mg_choose_again */
     bool in_tx;
+    bool at_once; /* a batch is taken as one: what cannot be applied is told as MG_REFUSED, and all of it is taken again, commit by commit */
     bool lenient; /* the hub: what it is given back was taken once already */
     bool repair; /* mg_repair may hold something */
     bool evolve; /* a migration may be waiting that can be applied now */
@@ -164,6 +165,12 @@ struct mg_value mg_column_value(sqlite3_stmt *stmt, int index); /* borrowed unti
 mg_status mg_part_save(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_part_keep(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_part_undo(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+/* The same around one commit of a batch, unless the batch is taken at once. What SQLite writes down to be able to undo a commit costs
+ * more than most commits. */
+mg_status mg_commit_save(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_commit_keep(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+/* WHY it could not be applied: MG_OK when it is undone and the rest of its batch can go on, MG_REFUSED when all of the batch has to be. */
+mg_status mg_commit_undo(struct mg_conn *conn, const struct mg_error *why, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- the small tables (ledger.c) --- */
 

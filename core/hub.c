@@ -262,14 +262,14 @@ static mg_status sequence_one(struct sequencing *s, const struct mg_commit *comm
     mg_status allowed = refused_before ? mg_fail(&reason, MG_REFUSED, "refused before") : check_allowed(s, commit, scope, &reason);
     if (allowed != MG_OK && allowed != MG_REFUSED && allowed != MG_BAD_BYTES) return mg_fail(err, allowed, "%s", reason.text);
     if (allowed == MG_OK) {
-        status = mg_part_save(s->conn, err);
+        status = mg_commit_save(s->conn, err);
         if (status == MG_OK) status = mg_log_append(conn, &record, &stub, err);
         if (status == MG_OK) status = mg_number_also(conn, s->kept.receipt.also, stub, err);
         if (status != MG_OK) return status;
         allowed = mg_apply_body(s->store, conn, stub, true, commit->body, scope, &reason);
-        if (allowed == MG_OK) status = mg_part_keep(s->conn, err);
+        if (allowed == MG_OK) status = mg_commit_keep(s->conn, err);
         else if (allowed != MG_REFUSED && allowed != MG_BAD_BYTES) return mg_fail(err, allowed, "%s", reason.text);
-        else status = mg_part_undo(s->conn, err);
+        else status = mg_commit_undo(s->conn, &reason, err);
         if (status != MG_OK) return status;
     }
     if (allowed != MG_OK) {
@@ -487,30 +487,47 @@ static mg_status open_batch(struct mg_store *store, const struct mg_peer *peer, 
     return MG_OK;
 }
 
-/* Numbers and merges what is new of the batch. *TAKEN false: a refill that comes before what it rests on. */
+/* Numbers and merges what is new of the batch. *FORK_BASE as in mg_hub_sequence; *UNFOUNDED with MG_BAD_BYTES: what comes before it in its
+ * chain is not here. */
+static mg_status number_and_merge(struct sequencing *s, uint64_t *fork_base, bool *unfounded, struct mg_error *err)
+{
+    bool new_commits = s->batch->last_seq > s->known;
+    mg_status status = new_commits ? prepare_kept(s, err) : MG_OK;
+    if (status == MG_OK) status = each_commit(s, fork_base, err);
+    if (status != MG_OK || *fork_base != UINT64_MAX || !new_commits) return status;
+    status = check_heads(s, err);
+    *unfounded = status == MG_BAD_BYTES;
+    if (status == MG_OK) status = keep_batch(s, err);
+    return status == MG_OK ? number_routes(s->conn, err) : status;
+}
+
+/* The same: at once, and when one commit cannot be applied, one by one, so that it alone is refused. *TAKEN false: a refill that comes
+ * before what it rests on, or that is evidence. */
 static mg_status take_batch(struct sequencing *s, struct mg_bytes bytes, bool refill, bool *taken, uint64_t *fork_base, struct mg_error *err)
 {
-    mg_status status = refill ? mg_part_save(s->conn, err) : MG_OK;
-    *taken = true;
-    bool new_commits = s->batch->last_seq > s->known;
-    if (status == MG_OK && new_commits) status = prepare_kept(s, err);
-    if (status == MG_OK) status = each_commit(s, fork_base, err);
-    if (status == MG_OK && *fork_base == UINT64_MAX && new_commits) {
-        status = check_heads(s, err);
-        if (status == MG_BAD_BYTES && refill) { /* what comes before it in its chain is missing here */
-            *taken = false;
-            return mg_part_undo(s->conn, err);
-        }
-        if (status == MG_OK) status = keep_batch(s, err);
-        if (status == MG_OK) status = number_routes(s->conn, err);
+    const struct mg_mp_reader commits = s->batch->commits;
+    struct mg_error reason = {""};
+    mg_status done = MG_REFUSED;
+    bool unfounded = false;
+    for (int attempt = 0; done == MG_REFUSED && attempt < 2; attempt++) {
+        mg_status status = mg_part_save(s->conn, err);
+        if (status != MG_OK) return status;
+        s->batch->commits = commits;
+        mg_buf_clear(&s->refused);
+        s->refused_count = 0;
+        s->conn->at_once = attempt == 0;
+        done = number_and_merge(s, fork_base, &unfounded, &reason);
+        s->conn->at_once = false;
+        *taken = done == MG_OK && (*fork_base == UINT64_MAX || !refill);
+        if (*taken) return mg_part_keep(s->conn, err);
+        status = mg_part_undo(s->conn, err);
+        if (status != MG_OK) return status;
     }
-    if (status != MG_OK || !refill) return status;
-    if (*fork_base == UINT64_MAX) return mg_part_keep(s->conn, err);
+    if (refill && unfounded) return MG_OK;
+    if (done != MG_OK) return mg_fail(err, done, "%s", reason.text);
     /* Who gives it back did not write it: nobody is told, and both are kept. */
     *fork_base = UINT64_MAX;
-    *taken = false;
-    status = mg_part_undo(s->conn, err);
-    return status == MG_OK ? mg_parted_keep(s->store, s->conn, s->batch, bytes, s->by->name, err) : status;
+    return mg_parted_keep(s->store, s->conn, s->batch, bytes, s->by->name, err);
 }
 
 /* More of an incarnation that has signed two commits under one name: its author is to take another one. */

@@ -518,21 +518,29 @@ static mg_status take_commits(struct mg_store *store, struct mg_conn *conn, stru
     return status == MG_OK ? mg_batch_keep(conn, batch, author, whole, err) : status;
 }
 
-/* The same; a batch that does not follow what is here because its author signed two commits under one name is set apart. BYTES: all of it. */
+/* The same: at once, and when one of them cannot be applied, one by one. A batch that does not follow what is here because its author
+ * signed two commits under one name is set apart. BYTES: all of it. */
 static mg_status take_or_set_apart(struct mg_store *store, struct mg_conn *conn, struct mg_batch *batch, const struct mg_registered *by,
                                    uint32_t author, struct mg_bytes bytes, struct mg_error *err)
 {
     struct mg_mp_reader commits = batch->commits;
     struct mg_error reason = {""};
-    bool apart = false;
-    mg_status status = mg_part_save(conn, err);
-    if (status != MG_OK) return status;
-    mg_status taken = take_commits(store, conn, batch, by, author, &reason);
-    if (taken == MG_OK) return mg_part_keep(conn, err);
-    if (taken == MG_BAD_BYTES) {
+    mg_status taken = MG_REFUSED;
+    for (int attempt = 0; taken == MG_REFUSED && attempt < 2; attempt++) {
+        mg_status status = mg_part_save(conn, err);
+        if (status != MG_OK) return status;
+        batch->commits = commits;
+        conn->at_once = attempt == 0;
+        taken = take_commits(store, conn, batch, by, author, &reason);
+        conn->at_once = false;
+        if (taken == MG_OK) return mg_part_keep(conn, err);
+        if (taken != MG_REFUSED && taken != MG_BAD_BYTES) break;
         status = mg_part_undo(conn, err);
-        if (status == MG_OK) status = mg_parted_set_apart(store, conn, batch, commits, author, bytes, by->name, &apart, err);
+        if (status != MG_OK) return status;
     }
+    bool apart = false;
+    mg_status status = MG_OK;
+    if (taken == MG_BAD_BYTES) status = mg_parted_set_apart(store, conn, batch, commits, author, bytes, by->name, &apart, err);
     return status != MG_OK || apart ? status : mg_fail(err, taken, "%s", reason.text);
 }
 

@@ -159,7 +159,7 @@ static mg_status connection_pragmas(sqlite3 *db, bool apply, struct mg_error *er
     int on;
     if (sqlite3_exec(db, common, NULL, NULL, NULL) != SQLITE_OK) return mg_sqlite_fail(err, db, "opening the store");
     /* What arrives may fit a later schema than this store's: core/value.c says what of it can be right. */
-    if (apply && sqlite3_exec(db, "PRAGMA ignore_check_constraints = ON", NULL, NULL, NULL) != SQLITE_OK)
+    if (apply && sqlite3_exec(db, "PRAGMA ignore_check_constraints = ON; PRAGMA cache_size = -12000", NULL, NULL, NULL) != SQLITE_OK)
         return mg_sqlite_fail(err, db, "opening the store");
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, apply ? 0 : 1, &on);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, apply ? 0 : 1, &on);
@@ -790,6 +790,15 @@ mg_status mg_part_keep(struct mg_conn *conn, struct mg_error *err) { return mg_r
 mg_status mg_part_undo(struct mg_conn *conn, struct mg_error *err)
 {
     return undo(conn, MG_SQL_PART_UNDO, MG_SQL_PART_KEEP, err);
+}
+
+mg_status mg_commit_save(struct mg_conn *conn, struct mg_error *err) { return conn->at_once ? MG_OK : mg_part_save(conn, err); }
+
+mg_status mg_commit_keep(struct mg_conn *conn, struct mg_error *err) { return conn->at_once ? MG_OK : mg_part_keep(conn, err); }
+
+mg_status mg_commit_undo(struct mg_conn *conn, const struct mg_error *why, struct mg_error *err)
+{
+    return conn->at_once ? mg_fail(err, MG_REFUSED, "%s", why->text) : mg_part_undo(conn, err);
 }
 
 uint64_t mg_random_u63(struct mg_store *store)

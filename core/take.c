@@ -92,13 +92,13 @@ static mg_status take_more(struct mg_store *store, struct mg_conn *conn, uint32_
     if (status == MG_OK && memcmp(hash, known, MG_HASH_LEN) != 0)
         status = mg_fail(err, MG_BAD_BYTES, "a commit of \"%s\" is not the one that was sent before", commit->scope);
     if (status == MG_OK) status = mg_stub_get(conn, ord, &stub, err);
-    if (status == MG_OK) status = mg_part_save(conn, err);
+    if (status == MG_OK) status = mg_commit_save(conn, err);
     if (status != MG_OK) return status;
     status = mg_apply_body(store, conn, stub, commit->has_salt, commit->body, scope, &reason);
     if (status == MG_OK && commit->has_salt) status = fill(conn, ord, scope, commit, hash, 0, &reason);
-    if (status == MG_OK) return mg_part_keep(conn, err);
+    if (status == MG_OK) return mg_commit_keep(conn, err);
     if (status != MG_REFUSED && status != MG_BAD_BYTES) return mg_fail(err, status, "%s", reason.text);
-    status = mg_part_undo(conn, err);
+    status = mg_commit_undo(conn, &reason, err);
     return status == MG_OK ? quarantine(store, conn, batch, commit, reason.text, err) : status;
 }
 
@@ -155,20 +155,20 @@ mg_status mg_commit_take(struct mg_store *store, struct mg_conn *conn, uint32_t 
     if (chain_seq >= commit->seq) return behind(conn, author, scope, commit->seq, in_log, err);
     status = mg_commit_hash(batch->node, batch->incarnation, commit, previous, hash, err);
     if (status == MG_OK) status = mg_chain_set(conn, author, scope, commit->seq, hash, err);
-    if (status == MG_OK) status = mg_part_save(conn, err);
+    if (status == MG_OK) status = mg_commit_save(conn, err);
     if (status != MG_OK) return status;
     struct mg_stub *stub;
     struct mg_error reason = {""};
     struct mg_log_record record = {.author = author, .scope = scope, .commit = commit, .hash = hash, .refused = refused};
     status = log_it(conn, &record, known_ord, refused ? FLAG_REFUSED : 0, &stub, err);
-    if (status != MG_OK || refused) return status == MG_OK ? mg_part_keep(conn, err) : status;
+    if (status != MG_OK || refused) return status == MG_OK ? mg_commit_keep(conn, err) : status;
     status = mg_batch_number(conn, batch, stub, err);
     if (status != MG_OK) return status;
     mg_status applied = mg_commit_allowed(store, by, commit, &reason);
     if (applied == MG_OK) applied = mg_apply_body(store, conn, stub, commit->has_salt, commit->body, scope, &reason);
-    if (applied == MG_OK) return mg_part_keep(conn, err);
+    if (applied == MG_OK) return mg_commit_keep(conn, err);
     if (applied != MG_REFUSED && applied != MG_BAD_BYTES) return mg_fail(err, applied, "%s", reason.text);
-    status = mg_part_undo(conn, err);
+    status = mg_commit_undo(conn, &reason, err);
     if (status == MG_OK) status = mg_scope_find(conn, commit->scope, &scope, err);
     record.scope = scope;
     if (status == MG_OK) status = log_it(conn, &record, known_ord, FLAG_QUARANTINED, &stub, err);

@@ -7,7 +7,7 @@
 #include "tests/bench/measure.h"
 #include "tests/support/dice.h"
 
-enum { WORDS = 400, FIELDS_MAX = 13, ARENA = 16 * 1024 * 1024 };
+enum { WORDS = 400, FIELDS_MAX = 13, ARENA = 16 * 1024 * 1024, STRIDE = 7919 /* a prime */ };
 
 static uint64_t state;
 
@@ -188,7 +188,7 @@ static void update(const struct workload *w, sqlite3 *db, uint64_t first, uint64
     state = seed;
     must_sql(db, sqlite3_prepare_v2(db, "UPDATE step SET hours = ?2 WHERE id = ?1", -1, &stmt, NULL));
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t which = among > 0 ? chance() % among : first + i;
+        uint64_t which = among > 0 ? chance() % among : (first + i) * STRIDE % w->step_count;
         sqlite3_bind_blob(stmt, 1, w->steps[which], ID_LEN, SQLITE_STATIC);
         sqlite3_bind_int64(stmt, 2, (int64_t)(400 + chance() % 90000)); /* never what it was */
         must_sql(db, sqlite3_step(stmt));

@@ -39,7 +39,7 @@ void workload_write(const struct workload *w, sqlite3 *db, workload_wrote wrote,
 void workload_csv(const struct workload *w, FILE *csv);
 /* COUNT times the hours of a step, by its id, drawn from SEED. */
 void workload_update(const struct workload *w, sqlite3 *db, uint64_t count, uint64_t seed, workload_wrote wrote, void *context);
-/* The same with the steps [FIRST, FIRST + COUNT), each once. */
+/* The same with the steps from the FIRST on in an order that is scattered over all dossiers, each once. */
 void workload_update_each(const struct workload *w, sqlite3 *db, uint64_t first, uint64_t count, uint64_t seed, workload_wrote wrote, void *context);
 
 #endif
