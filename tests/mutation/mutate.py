@@ -89,8 +89,10 @@ def run(command, cwd, seconds):
         return False
 
 
-def who_notices(tree, build):
+def who_notices(tree, build, file=None):
     for name, command, seconds in TESTS:
+        if name == "merge law" and file is not None and file not in ("core/merge.c", "core/causality.c"):
+            continue  # it knows of rows alone
         if not run([str(build / command[0])] + command[1:], tree, seconds):
             return name
     return None
@@ -125,7 +127,7 @@ def main():
         lines = was.split("\n")
         lines[i] = changed
         path.write_text("\n".join(lines))
-        noticed = who_notices(tree, build) if run(make, tree, 600) else "compiler"
+        noticed = who_notices(tree, build, file) if run(make, tree, 600) else "compiler"
         path.write_text(was)
         entry = entry_of(file, i, name, changed)
         if noticed is None:
