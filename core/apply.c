@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "core/ddl.h"
 #include "core/engine.h"
 #include "core/value.h"
 
@@ -48,8 +49,12 @@ static mg_status apply_op(struct mg_store *store, struct mg_conn *conn, const st
     if (op->kind == MG_OP_DELETE) mg_row_delete(&stored.row, lineage, stub);
     if (op->kind == MG_OP_INSERT || op->kind == MG_OP_KEEP)
         mg_row_write(&stored.row, lineage, MG_PRESENCE, stub, (struct mg_value){.kind = MG_NULL});
-    for (int i = 0; i < stored.row.table->column_count; i++)
-        if (op->mask >> i & 1) mg_row_write(&stored.row, lineage, i, stub, op->values[i]);
+    stored.indexes_stay = op->mask != 0;
+    for (int i = 0; i < stored.row.table->column_count; i++) {
+        if (!(op->mask >> i & 1)) continue;
+        mg_row_write(&stored.row, lineage, i, stub, op->values[i]);
+        if (mg_ddl_is_indexed(store->schema, op->table, i)) stored.indexes_stay = false;
+    }
     status = mg_row_save(store, conn, &stored, err);
     /* Scope 0: what the row belongs to has not arrived (a restored hub is given its past back in pieces);
      * it waits, counted nowhere, until that is known. */

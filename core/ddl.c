@@ -193,7 +193,7 @@ static void side_tables(sqlite3_str *sql, const struct mg_table *table)
 
 /* References are followed backwards (a dossier's rows); the head is listed by antenna; and the
  * guard looks a natural key up by its first column (a reference has its index already). */
-static bool is_indexed(const struct mg_schema *schema, int t, int c)
+bool mg_ddl_is_indexed(const struct mg_schema *schema, int t, int c)
 {
     const struct mg_table *table = &schema->tables[t];
     const struct mg_column *column = &table->columns[c];
@@ -215,7 +215,7 @@ static void indexes(sqlite3_str *sql, const struct mg_schema *schema, int t)
     for (int i = 0; i < table->column_count; i++) {
         const struct mg_column *column = &table->columns[i];
         bool unique = column->key && table->scope == MG_SCOPE_ROOT;
-        if (!is_indexed(schema, t, i)) continue;
+        if (!mg_ddl_is_indexed(schema, t, i)) continue;
         sqlite3_str_appendf(sql, "CREATE %sINDEX \"%w_%w\" ON \"%w\"(\"%w\");\n",
                             unique ? "UNIQUE " : "", table->name, column->name, table->name,
                             column->name);

@@ -39,4 +39,7 @@ mg_status mg_ddl_create(sqlite3 *db, const struct mg_schema *schema, struct mg_e
 mg_status mg_ddl_evolve(sqlite3 *db, const struct mg_schema *before, const struct mg_schema *after, struct mg_error *err)
     MG_MUST_CHECK;
 
+/* An index stands on this column alone. */
+bool mg_ddl_is_indexed(const struct mg_schema *schema, int table, int column);
+
 #endif

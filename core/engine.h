@@ -27,9 +27,11 @@
 enum mg_table_sql {
     MG_T_ROWID,    /* id -> rowid */
     MG_T_RECORD,   /* id -> v, of a visible row */
-    MG_T_READ,     /* rowid -> id, columns, v */
+    MG_T_READ,     /* rowid -> id, columns, v, rowid */
+    MG_T_READ_ID,  /* the same by id */
     MG_T_INSERT,   /* id, columns */
     MG_T_UPDATE,   /* columns, rowid */
+    MG_T_UPDATE_LIGHT, /* the columns that are in no index, rowid: SQLite writes the entries of an index anew, changed or not */
     MG_T_DELETE,   /* rowid */
     MG_T_REKEY,    /* new id, rowid */
     MG_T_V_PUT,    /* rowid, v */
@@ -88,7 +90,7 @@ struct mg_conn {
     struct {
         uint8_t id[MG_ID_LEN];
         uint32_t scope;
-    } homes[64];
+    } homes[512];
     /* Dossiers that changed their scope in this transaction; the hub makes routes of them. */
     struct mg_move {
         uint8_t dossier[MG_ID_LEN];
@@ -270,6 +272,7 @@ struct mg_stored_row {
     uint32_t scope;   /* ordinal; 0: not known yet */
     uint8_t dossier[MG_ID_LEN]; /* of antenna rows */
     bool had_siblings, had_deletes, had_held;
+    bool indexes_stay; /* no column that is in an index was given another value since */
     struct mg_chunk *chunks; /* what row's values borrow from */
 };
 

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/ddl.h"
 #include "core/engine.h"
 
 enum { FLAG_FULL = 1, FLAG_SIBLINGS = 2, FLAG_DELETES = 4, FLAG_HELD = 8, RECORD_MAX = 8 + 12 * (MG_COLUMNS_MAX + 4) + 10 * MG_LATER_MAX };
@@ -431,14 +432,13 @@ static mg_status read_columns(struct mg_store *store, struct mg_conn *conn, sqli
     return decode_record(store, conn, stored, sqlite3_column_blob(stmt, columns + 1), (size_t)sqlite3_column_bytes(stmt, columns + 1), err);
 }
 
-static mg_status load_visible(struct mg_store *store, struct mg_conn *conn, int64_t rowid, struct mg_stored_row *stored,
+/* STMT: MG_T_READ or MG_T_READ_ID, bound. No row: STORED is as it was. */
+static mg_status load_visible(struct mg_store *store, struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_stored_row *stored,
                               struct mg_error *err)
 {
-    sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, stored->row.table_index, MG_T_READ);
-    sqlite3_bind_int64(stmt, 1, rowid);
     mg_status status;
     if (mg_step(conn, stmt, &status, err) <= 0) return status;
-    stored->rowid = rowid;
+    stored->rowid = sqlite3_column_int64(stmt, stored->row.table->column_count + 2);
     if (sqlite3_column_bytes(stmt, 0) == MG_ID_LEN) memcpy(stored->row.id, sqlite3_column_blob(stmt, 0), MG_ID_LEN);
     status = read_columns(store, conn, stmt, stored, err);
     sqlite3_reset(stmt);
@@ -475,14 +475,10 @@ mg_status mg_row_load(struct mg_store *store, struct mg_conn *conn, int table, c
                       struct mg_stored_row *stored, struct mg_error *err)
 {
     stored_init(store, table, id, stored);
-    sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, table, MG_T_ROWID);
+    sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, table, MG_T_READ_ID);
     if (stmt != NULL) sqlite3_bind_blob(stmt, 1, id, MG_ID_LEN, SQLITE_STATIC);
-    mg_status status;
-    int got = mg_step(conn, stmt, &status, err);
-    int64_t rowid = got > 0 ? sqlite3_column_int64(stmt, 0) : 0;
-    if (got > 0) sqlite3_reset(stmt);
-    if (got > 0) status = load_visible(store, conn, rowid, stored, err);
-    else if (got == 0) status = load_dead(store, conn, stored, err);
+    mg_status status = load_visible(store, conn, stmt, stored, err);
+    if (status == MG_OK && stored->rowid == 0) status = load_dead(store, conn, stored, err);
     if (status == MG_OK && (stored->rowid != 0 || stored->in_dead)) status = mg_row_home(store, conn, stored, err);
     if (status == MG_OK) status = mg_unknown_writers(conn, stored, err);
     if (status != MG_OK) mg_row_release(stored);
@@ -494,7 +490,9 @@ mg_status mg_row_load_written(struct mg_store *store, struct mg_conn *conn, int 
 {
     static const uint8_t no_id[MG_ID_LEN];
     stored_init(store, table, no_id, stored);
-    mg_status status = load_visible(store, conn, rowid, stored, err);
+    sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, table, MG_T_READ);
+    if (stmt != NULL) sqlite3_bind_int64(stmt, 1, rowid);
+    mg_status status = load_visible(store, conn, stmt, stored, err);
     if (status == MG_OK) status = mg_unknown_writers(conn, stored, err);
     if (status != MG_OK) mg_row_release(stored);
     return status;
@@ -590,9 +588,11 @@ static mg_status place_data(struct mg_store *store, struct mg_conn *conn, struct
     int table = row->table_index;
     sqlite3_stmt *stmt;
     if (visible && stored->rowid != 0) {
-        stmt = mg_table_sql(conn, store->schema, table, MG_T_UPDATE);
-        bind_columns(stmt, 1, row);
-        sqlite3_bind_int64(stmt, row->table->column_count + 1, stored->rowid);
+        int at = 1;
+        stmt = mg_table_sql(conn, store->schema, table, stored->indexes_stay ? MG_T_UPDATE_LIGHT : MG_T_UPDATE);
+        for (int i = 0; i < row->table->column_count; i++)
+            if (!stored->indexes_stay || !mg_ddl_is_indexed(store->schema, table, i)) mg_bind_value(stmt, at++, &row->values[i]);
+        sqlite3_bind_int64(stmt, at, stored->rowid);
         return mg_run(conn, stmt, err);
     }
     if (visible) {

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "core/ddl.h"
 #include "core/engine.h"
 
 static const char *const fixed_text[MG_SQL_COUNT] = {
@@ -44,9 +45,11 @@ static char *table_text(const struct mg_schema *schema, int index, enum mg_table
         sqlite3_str_appendf(sql, "SELECT v.v FROM \"%w\" d JOIN \"mg_v_%w\" v ON v.row = d.rowid WHERE d.id = ?", t, t);
         break;
     case MG_T_READ:
+    case MG_T_READ_ID:
         sqlite3_str_appendall(sql, "SELECT d.id");
         put_columns(sql, table, ", d.\"%w\"");
-        sqlite3_str_appendf(sql, ", v.v FROM \"%w\" d LEFT JOIN \"mg_v_%w\" v ON v.row = d.rowid WHERE d.rowid = ?", t, t);
+        sqlite3_str_appendf(sql, ", v.v, d.rowid FROM \"%w\" d LEFT JOIN \"mg_v_%w\" v ON v.row = d.rowid WHERE d.%s = ?", t, t,
+                            which == MG_T_READ ? "rowid" : "id");
         break;
     case MG_T_INSERT:
         sqlite3_str_appendf(sql, "INSERT INTO \"%w\"(id", t);
@@ -56,9 +59,12 @@ static char *table_text(const struct mg_schema *schema, int index, enum mg_table
         sqlite3_str_appendall(sql, ")");
         break;
     case MG_T_UPDATE:
+    case MG_T_UPDATE_LIGHT:
         sqlite3_str_appendf(sql, "UPDATE \"%w\" SET ", t);
-        for (int i = 0; i < table->column_count; i++)
-            sqlite3_str_appendf(sql, i == 0 ? "\"%w\" = ?" : ", \"%w\" = ?", table->columns[i].name);
+        for (int i = 0, put = 0; i < table->column_count; i++) {
+            if (which == MG_T_UPDATE_LIGHT && mg_ddl_is_indexed(schema, index, i)) continue;
+            sqlite3_str_appendf(sql, put++ == 0 ? "\"%w\" = ?" : ", \"%w\" = ?", table->columns[i].name);
+        }
         sqlite3_str_appendall(sql, " WHERE rowid = ?");
         break;
     case MG_T_DELETE: sqlite3_str_appendf(sql, "DELETE FROM \"%w\" WHERE rowid = ?", t); break;
