@@ -622,9 +622,7 @@ mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct
     mg_buf_free(&room);
     if (status == MG_OK && !mg_mp_done(&in)) status = mg_fail(err, MG_BAD_BYTES, "a chunk is damaged");
     if (status == MG_OK) status = mg_choose_again(store, conn, err);
-    if (status == MG_OK) status = mg_cursor_advance(conn, cursor, err);
-    if (status == MG_OK) status = mg_repair(store, conn, err);
-    return status;
+    return status == MG_OK ? mg_cursor_advance(conn, cursor, err) : status; /* what is to be repaired is, before the commit */
 }
 
 /* --- the end --- */

@@ -30,10 +30,10 @@ CHANGES = [(" < ", " <= "), (" <= ", " < "), (" > ", " >= "), (" >= ", " > "), (
 DECLARES = re.compile(r"^\s+(static |const |struct |enum |int|uint|bool|size_t|char|mg_status |sqlite3|return |break|continue|case |default|mg_assert|mg_bug|//|/?\*)")
 TESTS = [("sim", ["tests/sim/test_sim", "--seeds", "40"], 120), ("peers", ["tests/hostile/test_peers"], 120),
          ("engine", ["tests/unit/test_engine"], 240), ("session", ["tests/sync/test_session"], 240), ("bundle", ["tests/unit/test_bundle"], 240), ("rules", ["tests/unit/test_rules"], 240),
-         ("runs", ["tests/unit/test_runs"], 240), ("snapshot", ["tests/unit/test_snapshot"], 240), ("faults", ["tests/faults/test_faults"], 300),
+         ("runs", ["tests/unit/test_runs"], 240), ("backup", ["tests/unit/test_backup"], 240), ("snapshot", ["tests/unit/test_snapshot"], 240), ("faults", ["tests/faults/test_faults"], 300),
          ("merge law", ["tests/laws/test_merge"], 600)]
 TARGETS = ["sim_test_sim", "hostile_test_peers", "unit_test_engine", "sync_test_session", "laws_test_merge", "unit_test_bundle",
-           "unit_test_rules", "unit_test_runs", "unit_test_snapshot", "faults_test_faults"]
+           "unit_test_rules", "unit_test_runs", "unit_test_backup", "unit_test_snapshot", "faults_test_faults"]
 
 
 def functions(lines, names):

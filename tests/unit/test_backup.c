@@ -416,6 +416,28 @@ static void a_restored_hub_and_a_restored_node_lose_nothing(void **state)
     world_expect_verified(w);
 }
 
+/* What waited keeps its names, for it may have been sent since; what comes after it gets new ones. */
+static void a_node_restored_with_work_to_send_goes_on_anew_once_it_is_sent(void **state)
+{
+    char id[MG_ID_TEXT_LEN + 1];
+    path_text file;
+    (void)state;
+    world_add(w, ANNE, "participant", id, "family_name=Martin", NULL);
+    in_world(file, "anne.backup");
+    back_up(ANNE, file, false);
+    world_sync(w, ANNE);
+    uint64_t incarnation = mg_store_identity(world_store(w, ANNE))->incarnation;
+    restore(ANNE, file);
+    assert_true(mg_store_identity(world_store(w, ANNE))->incarnation == incarnation);
+    world_sync(w, ANNE);
+    assert_true(mg_store_identity(world_store(w, ANNE))->incarnation != incarnation);
+    world_set(w, ANNE, "participant", id, "family_name", "Martinez");
+    world_sync_all(w);
+    assert_int_equal(world_conflicts(w, HUB), 0);
+    expect_cell(w, HUB, "participant", id, "family_name", "Martinez");
+    world_expect_agreement(w);
+}
+
 /* Killed after its K-th move, what restore has begun is ended by whoever opens the store. */
 static void killed_between_two_moves_it_is_finished_later(void **state)
 {
@@ -566,6 +588,7 @@ int main(void)
         story(the_node_that_is_there_is_set_aside),
         story(what_the_hub_wrote_is_named_before_it_is_copied),
         story(a_restored_hub_and_a_restored_node_lose_nothing),
+        story(a_node_restored_with_work_to_send_goes_on_anew_once_it_is_sent),
         story(killed_between_two_moves_it_is_finished_later),
         story(the_archive_comes_along),
         story(rows_held_back_do_not_stop_a_backup),

@@ -223,6 +223,29 @@ static void each_seed(uint64_t first, int count, unsigned disasters)
         for (int i = 0; i < count; i++) wander(first + (uint64_t)i, disasters);
 }
 
+/* What the hub asked for with its answer, a session gives it as well: the next bundle need not. */
+static void a_session_fulfils_what_an_answer_asked(void **state)
+{
+    static const char wants[] = "SELECT count(*) FROM mg_meta WHERE key = 'bundle_wants' AND value <> 0";
+    char id[MG_ID_TEXT_LEN + 1];
+    (void)state;
+    open_two(9);
+    world_sync_all(w);
+    int copy = world_copy(w, HUB);
+    world_add(w, ANNE, "participant", id, "family_name=Durand", NULL);
+    world_sync_all(w);
+    world_restore(w, HUB, copy);
+    world_set(w, ANNE, "participant", id, "family_name", "Dupont");
+    struct trip trip = carry(ANNE);
+    assert_true(trip.report.asks != MG_BUNDLE_ASKS_NOTHING);
+    assert_string_equal(world_read(w, ANNE, wants), "1");
+    world_sync(w, ANNE);
+    assert_string_equal(world_read(w, ANNE, wants), "0");
+    world_sync_all(w);
+    world_expect_agreement(w);
+    world_close(w);
+}
+
 static void in_any_order_and_among_sessions(void **state)
 {
     (void)state;
@@ -247,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_node_that_never_calls),
         cmocka_unit_test(every_cut_is_told),
         cmocka_unit_test(every_changed_byte_is_found),
+        cmocka_unit_test(a_session_fulfils_what_an_answer_asked),
         cmocka_unit_test(in_any_order_and_among_sessions),
         cmocka_unit_test(while_the_hub_is_restored),
         cmocka_unit_test(while_the_node_is_restored),

@@ -211,7 +211,9 @@ static void attempts_of_one_night_are_one_run(void **state)
     w.since_s = 0;
     fail_to_sync(&w, node);
     assert_int_equal(runs_of(&w, node, node).count, 3);
+    assert_string_equal(world_standing(&w, node).last_failure, "nobody answers");
     world_sync(&w, node);
+    assert_string_equal(world_standing(&w, node).last_failure, "");
     own = runs_of(&w, node, node);
     assert_int_equal(own.count, 4);
     assert_true(own.runs[3].complete && own.runs[3].status == MG_OK);
