@@ -615,6 +615,9 @@ mg_status mg_commit_allowed(struct mg_store *store, const struct mg_registered *
 
 /* --- two commits under one name (parted.c) [P 6.3] --- */
 
+/* The hash that a commit of the batch has after those that are known before it in its chain. */
+mg_status mg_commit_hash_here(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, const struct mg_commit *commit,
+                              uint8_t hash[MG_HASH_LEN], struct mg_error *err) MG_MUST_CHECK;
 /* *SAME: the log has this very commit under its name. */
 mg_status mg_commit_is_known(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, const struct mg_commit *commit, bool *same,
                              struct mg_error *err) MG_MUST_CHECK;

@@ -11,9 +11,8 @@
 
 #include "core/engine.h"
 
-/* The hash that a commit has after those that are known before it in its chain, and the one that is known at its place (zeros: none). */
-static mg_status both_hashes(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, const struct mg_commit *commit,
-                             uint8_t hash[MG_HASH_LEN], uint8_t known[MG_HASH_LEN], struct mg_error *err)
+mg_status mg_commit_hash_here(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, const struct mg_commit *commit,
+                              uint8_t hash[MG_HASH_LEN], struct mg_error *err)
 {
     uint8_t previous[MG_HASH_LEN] = {0};
     uint32_t scope;
@@ -26,9 +25,16 @@ static mg_status both_hashes(struct mg_conn *conn, const struct mg_batch *batch,
         memcpy(previous, sqlite3_column_blob(stmt, 1), MG_HASH_LEN);
         sqlite3_reset(stmt);
     }
-    if (status == MG_OK) status = mg_commit_hash(batch->node, batch->incarnation, commit, previous, hash, err);
+    return status == MG_OK ? mg_commit_hash(batch->node, batch->incarnation, commit, previous, hash, err) : status;
+}
+
+/* The same, and the one that is known at its place (zeros: none). */
+static mg_status both_hashes(struct mg_conn *conn, const struct mg_batch *batch, uint32_t author, const struct mg_commit *commit,
+                             uint8_t hash[MG_HASH_LEN], uint8_t known[MG_HASH_LEN], struct mg_error *err)
+{
+    mg_status status = mg_commit_hash_here(conn, batch, author, commit, hash, err);
     memset(known, 0, MG_HASH_LEN);
-    stmt = mg_sql(conn, MG_SQL_COMMIT_BY_DOT);
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_COMMIT_BY_DOT);
     sqlite3_bind_int64(stmt, 1, author);
     sqlite3_bind_int64(stmt, 2, (int64_t)commit->seq);
     if (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) {

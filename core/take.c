@@ -75,20 +75,12 @@ mg_status mg_commit_allowed(struct mg_store *store, const struct mg_registered *
 static mg_status take_more(struct mg_store *store, struct mg_conn *conn, uint32_t author, const struct mg_batch *batch,
                            const struct mg_commit *commit, int64_t ord, const uint8_t known[MG_HASH_LEN], struct mg_error *err)
 {
-    uint8_t previous[MG_HASH_LEN] = {0}, hash[MG_HASH_LEN];
+    uint8_t hash[MG_HASH_LEN];
     struct mg_stub *stub;
     struct mg_error reason = {""};
     uint32_t scope;
     mg_status status = mg_scope_find(conn, commit->scope, &scope, err);
-    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_CHAIN_BEFORE);
-    sqlite3_bind_int64(stmt, 1, author);
-    sqlite3_bind_int64(stmt, 2, scope);
-    sqlite3_bind_int64(stmt, 3, (int64_t)commit->seq);
-    if (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) {
-        memcpy(previous, sqlite3_column_blob(stmt, 1), MG_HASH_LEN);
-        sqlite3_reset(stmt);
-    }
-    if (status == MG_OK) status = mg_commit_hash(batch->node, batch->incarnation, commit, previous, hash, err);
+    if (status == MG_OK) status = mg_commit_hash_here(conn, batch, author, commit, hash, err);
     if (status == MG_OK && memcmp(hash, known, MG_HASH_LEN) != 0)
         status = mg_fail(err, MG_BAD_BYTES, "a commit of \"%s\" is not the one that was sent before", commit->scope);
     if (status == MG_OK) status = mg_stub_get(conn, ord, &stub, err);
