@@ -25,7 +25,7 @@ sync_node bastien
 
 # --- a backup of a hub that serves and of a node that writes ---
 people bastien 100
-start_relay --rate 600
+start_relay --rate 60 --delay 200 # so that the session outlasts the backup
 "$bin/maillage" --quiet --dir bastien sync --hub "$relay_address" >bastien.out 2>bastien.err &
 caller=$!
 started="$started $caller"
