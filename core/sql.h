@@ -138,6 +138,7 @@
     X(HAS_PARTED, "SELECT 1 FROM mg_quarantine WHERE node = ?1 AND incarnation = ?2 AND evidence IS NOT NULL")          \
     X(DIFFERS_PARTED, "SELECT 1 FROM mg_peer WHERE node = ?1 AND digests_agree = 0 AND EXISTS"                          \
                       " (SELECT 1 FROM mg_quarantine WHERE evidence IS NOT NULL)")                                      \
+    X(LAST_ORD, "SELECT max(ord) FROM mg_commit")                                                                      \
     X(QUARANTINED, "SELECT count(*) FROM mg_quarantine")                                                               \
     X(ROUTE_ADD, "INSERT INTO mg_route(n, dossier, source, target, moved) SELECT 0, ?1, ?2, ?3, ?4 WHERE NOT EXISTS"    \
                  " (SELECT 1 FROM mg_route WHERE n = 0 AND dossier = ?1 AND source = ?2 AND target = ?3 AND moved = ?4)") \

@@ -761,13 +761,26 @@ static mg_status save(struct mg_conn *conn, enum mg_sql savepoint, struct mg_err
     return status != MG_OK ? status : mg_run(conn, mg_sql(conn, savepoint), err);
 }
 
+/* What a commit that is undone has touched is judged all the same, as nobody's doing: its ordinal is gone, or will be another's. */
+static mg_status forget_causes(struct mg_conn *conn, struct mg_error *err)
+{
+    mg_status status;
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_LAST_ORD);
+    int64_t last = mg_step(conn, stmt, &status, err) > 0 ? sqlite3_column_int64(stmt, 0) : 0;
+    if (stmt != NULL) sqlite3_reset(stmt);
+    for (size_t i = 0; status == MG_OK && i < conn->touched.count; i++)
+        if (conn->touched.items[i].ord > last) conn->touched.items[i].ord = 0;
+    if (conn->packs_cause > last) conn->packs_cause = 0;
+    return status;
+}
+
 static mg_status undo(struct mg_conn *conn, enum mg_sql rollback_to, enum mg_sql release, struct mg_error *err)
 {
     mg_status status = mg_run(conn, mg_sql(conn, rollback_to), err);
     if (status == MG_OK) status = mg_run(conn, mg_sql(conn, release), err);
     mg_ledger_drop(conn); /* what it had read may never have been */
     if (status == MG_OK) status = mg_ledger_refresh(conn, err);
-    return status;
+    return status == MG_OK ? forget_causes(conn, err) : status;
 }
 
 mg_status mg_apply_save(struct mg_store *store, struct mg_error *err) { return save(&store->remote, MG_SQL_REQUEST_SAVE, err); }
