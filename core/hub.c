@@ -202,6 +202,7 @@ struct sequencing {
     struct mg_batch *batch;
     uint32_t author;
     uint64_t known; /* the author's last seq before this batch */
+    bool parted;    /* it has signed two commits under one name: no more is taken of this incarnation (parted.c) */
     struct mg_batch kept; /* from seq known + 1 on, as it will be kept and sent */
     struct mg_buf also;   /* of its receipt */
     struct mg_buf refused;
@@ -308,6 +309,10 @@ static mg_status each_commit(struct sequencing *s, uint64_t *fork_base, struct m
         if (batch->commits.error != NULL || commit.seq != seq || !mg_batch_names(batch, &commit))
             return mg_fail(err, MG_BAD_BYTES, "a batch is damaged");
         mg_status status;
+        if (seq > s->known && s->parted) {
+            *fork_base = seq - 1;
+            return MG_OK;
+        }
         if (seq > s->known) {
             status = sequence_one(s, &commit, mg_receipt_refuses(&batch->receipt, seq), err);
             if (status != MG_OK) return status;
@@ -530,16 +535,6 @@ static mg_status take_batch(struct sequencing *s, struct mg_bytes bytes, bool re
     return mg_parted_keep(s->store, s->conn, s->batch, bytes, s->by->name, err);
 }
 
-/* More of an incarnation that has signed two commits under one name: its author is to take another one. */
-static mg_status more_of_parted(struct sequencing *s, uint64_t *fork_base, struct mg_error *err)
-{
-    bool parted = false;
-    if (s->batch->last_seq <= s->known) return MG_OK;
-    mg_status status = mg_has_parted(s->conn, s->author, &parted, err);
-    if (parted) *fork_base = s->known;
-    return status;
-}
-
 static mg_status sequence(struct sequencing *s, struct mg_peer *peer, struct mg_bytes bytes, bool refill, struct mg_buf *receipt, uint64_t *fork_base, struct mg_error *err)
 {
     struct mg_batch *batch = s->batch;
@@ -548,14 +543,13 @@ static mg_status sequence(struct sequencing *s, struct mg_peer *peer, struct mg_
     if (status == MG_OK) status = mg_author_last(s->conn, s->author, &s->known, err);
     /* Of its own past the hub is given what each reader has: with holes. */
     if (status == MG_OK && refill && s->by->hub) status = own_past_known(s, err);
+    if (status == MG_OK && !refill) status = mg_has_parted(s->conn, s->author, &s->parted, err);
     if (status != MG_OK) return status;
     bool gap = batch->first_seq > s->known + 1;
     if (gap && !refill) return mg_fail(err, MG_BAD_BYTES, "commits of %s are missing before the ones it sent", s->by->name);
     if (!gap && s->known < batch->first_seq) s->known = batch->first_seq - 1;
     /* After a gap: its author will give it back itself. Without commits: only its numbers are told. */
-    if (!gap && !refill && !s->by->hub) status = more_of_parted(s, fork_base, err);
-    if (status == MG_OK && !gap && batch->commit_count > 0 && *fork_base == UINT64_MAX)
-        status = take_batch(s, bytes, refill, &taken, fork_base, err);
+    if (!gap && batch->commit_count > 0) status = take_batch(s, bytes, refill, &taken, fork_base, err);
     bool held = taken && *fork_base == UINT64_MAX;
     if (status == MG_OK && news) status = number_known_again(s->store, s->author, batch->first_seq, batch->last_seq, err);
     if (status == MG_OK && held && !refill) note_held(peer, batch);

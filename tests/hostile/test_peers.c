@@ -319,6 +319,31 @@ static void two_commits_with_one_dot_stop_no_reader(void **state)
     world_expect_verified(w);
 }
 
+/* Of a name that has parted the hub takes no more; what it holds otherwise than the author does is sent again all the same. */
+static void what_was_written_again_under_a_parted_name_is_not_lost(void **state)
+{
+    (void)state;
+    id_text third;
+    int hub_copy = world_copy(w, HUB), copy = world_copy(w, LIAR);
+    world_set(w, LIAR, "participant", here, "given_name", "Avant");
+    world_sync(w, LIAR);
+    world_sync(w, HONEST);
+    world_restore(w, HUB, hub_copy);
+    world_restore(w, LIAR, copy);
+    world_set(w, LIAR, "participant", here, "given_name", "Ensuite");
+    world_sync(w, LIAR);
+    (void)outcome_of(HONEST); /* the hub has the evidence now */
+    world_restore(w, LIAR, copy);
+    world_set(w, LIAR, "participant", here, "given_name", "Enfin");
+    world_add(w, LIAR, "participant", third, "family_name=Nouvelle", NULL);
+    world_sync(w, LIAR);
+    expect_cell(w, HUB, "participant", third, "family_name", "Nouvelle");
+    const char *both = world_conflict(w, HUB, "participant", here, "given_name");
+    assert_non_null(strstr(both, "Enfin"));
+    assert_non_null(strstr(both, "Ensuite"));
+    world_expect_verified(w);
+}
+
 /* Into another antenna's scope. */
 static void a_scope_that_was_not_granted_is_refused(void **state)
 {
@@ -459,6 +484,7 @@ int main(void)
         TEST(a_replayed_batch_gets_the_same_receipt),
         TEST(of_two_commits_with_one_dot_the_first_stays),
         TEST(two_commits_with_one_dot_stop_no_reader),
+        TEST(what_was_written_again_under_a_parted_name_is_not_lost),
         TEST(a_scope_that_was_not_granted_is_refused),
         TEST(a_row_out_of_scope_is_refused),
         TEST(a_row_does_not_change_its_dossier),
