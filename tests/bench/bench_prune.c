@@ -9,20 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "tests/bench/measure.h"
 #include "tests/support/world.h"
 
 enum { NODE = 1, STEPS_EACH = 6 };
 
 static struct world world, *const w = &world;
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static void must(mg_status status, const struct mg_error *err)
 {
@@ -36,18 +29,6 @@ static void run(sqlite3 *db, const char *sql)
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK) return;
     (void)fprintf(stderr, "bench: %s: %s\n", sqlite3_errmsg(db), sql);
     exit(1);
-}
-
-static int64_t number_of(sqlite3 *db, const char *sql)
-{
-    sqlite3_stmt *stmt;
-    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK || sqlite3_step(stmt) != SQLITE_ROW) {
-        (void)fprintf(stderr, "bench: %s: %s\n", sqlite3_errmsg(db), sql);
-        exit(1);
-    }
-    int64_t number = sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
-    return number;
 }
 
 /* --- the rows --- */
@@ -113,7 +94,7 @@ static void write_all(struct mg_store *store, bool plain, int dossiers, bool row
 
 /* --- the files --- */
 
-static int64_t file_size(int node, const char *name)
+static int64_t node_file_size(int node, const char *name)
 {
     char path[400];
     struct stat stat_of;
@@ -139,7 +120,7 @@ static int64_t plain_file(int dossiers)
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 10);
     run(db, "VACUUM");
     checkpoint(store);
-    int64_t bytes = file_size(node, "maillage.db");
+    int64_t bytes = node_file_size(node, "maillage.db");
     world_close(w);
     return bytes;
 }
@@ -187,7 +168,7 @@ int main(int argc, char **argv)
     }
     world_sync(w, NODE);
     checkpoint(world_store(w, NODE));
-    int64_t before = file_size(NODE, "maillage.db");
+    int64_t before = node_file_size(NODE, "maillage.db");
     struct mg_prune_options options = {.keep_days = 0};
     printf("%d dossiers, %d rows, %s a transaction; plain SQLite's file %.1f MB\n", dossiers, dossiers * (1 + STEPS_EACH),
            row_a_tx ? "a row" : "a dossier", (double)plain / 1e6);
@@ -196,7 +177,7 @@ int main(int argc, char **argv)
     double start = seconds();
     must(mg_prune(world_store(w, NODE), &options, &pruned, &err), &err);
     double spent = seconds() - start;
-    int64_t after = file_size(NODE, "maillage.db");
+    int64_t after = node_file_size(NODE, "maillage.db");
     printf("after: %.1f MB, %.2f of plain; %lld commits let go of, %lld of them known by name, in %.2f s\n", (double)after / 1e6,
            (double)after / (double)plain, (long long)pruned.commits, (long long)pruned.named, spent);
     tell_tables(mg_store_db(world_store(w, NODE)));
@@ -204,8 +185,8 @@ int main(int argc, char **argv)
     start = seconds();
     run(mg_store_db(world_store(w, NODE)), "VACUUM");
     checkpoint(world_store(w, NODE));
-    printf("VACUUM besides: %.1f MB, %.2f of plain, in %.2f s\n", (double)file_size(NODE, "maillage.db") / 1e6,
-           (double)file_size(NODE, "maillage.db") / (double)plain, seconds() - start);
+    printf("VACUUM besides: %.1f MB, %.2f of plain, in %.2f s\n", (double)node_file_size(NODE, "maillage.db") / 1e6,
+           (double)node_file_size(NODE, "maillage.db") / (double)plain, seconds() - start);
     world_close(w);
     return 0;
 }

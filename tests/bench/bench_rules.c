@@ -8,20 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "core/core.h"
+#include "tests/bench/measure.h"
 
 enum { EDITS = 200, ROUNDS = 5 };
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static struct mg_error err;
 
@@ -168,10 +159,10 @@ int main(int argc, char **argv)
 {
     int count = argc > 1 ? atoi(argv[1]) : 6491;
     const char *pack = argc > 2 ? argv[2] : "core/plie/pays-d-aix-2018-2022.yaml";
-    char dir[] = "/tmp/bench-rules-XXXXXX", command[64];
     uint8_t hash[MG_PACK_HASH_LEN];
     bool news;
-    if (mkdtemp(dir) == NULL) return 1;
+    char dir[400];
+    (void)snprintf(dir, sizeof dir, "%s/hub", bench_dir());
     struct mg_store *store = make_hub(dir);
     fill(store, count);
     must(mg_apply_begin(store, &err));
@@ -189,6 +180,6 @@ int main(int argc, char **argv)
     report(store, MG_BY_nothing);
     report(store, MG_BY_commune);
     mg_store_close(store);
-    (void)snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command) == 0 ? 0 : 1;
+    bench_dir_remove();
+    return 0;
 }

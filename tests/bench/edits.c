@@ -40,6 +40,4 @@ void edits_wrote(void *context, bool last)
 void edits_make_plain(struct mg_store *store)
 {
     sqlite3_db_config(mg_store_db(store), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-    /* For what comes from elsewhere, which is what some contestants are compared with, the engine's cache is larger. */
-    run_sql(mg_store_db(store), "PRAGMA cache_size = -12000");
 }
