@@ -114,7 +114,7 @@ static mg_status open_batch(struct mg_archive *archive, struct mg_error *err)
 {
     struct mg_mp_reader in;
     mg_mp_read(&in, archive->bytes.data, archive->bytes.len);
-    mg_batch_read(&in, &archive->batch, &archive->room);
+    mg_batch_read(&in, NULL, &archive->batch, &archive->room);
     bool whole = mg_mp_done(&in) && archive->batch.commit_count == archive->batch.last_seq - archive->batch.first_seq + 1;
     if (whole) return MG_OK;
     archive->batch.first_seq = 0;
@@ -251,7 +251,7 @@ static mg_status copy_batch(struct move *m, const struct mg_batch_row *row, size
     mg_buf_init(&bytes, 2 * MG_BATCH_COMMITS_MAX);
     mg_status status = mg_log_write(m->conn, row->author, row->batch.first_seq, row->batch.last_seq, NULL, NULL, &commits, &count, err);
     struct mg_salts salts = mg_batch_salts(m->store, &row->batch);
-    if (status == MG_OK) mg_batch_write(&bytes, &row->batch, mg_buf_bytes(&commits), count, &salts);
+    if (status == MG_OK) mg_batch_write(&bytes, &row->batch, mg_buf_bytes(&commits), count, &salts, NULL);
     struct mg_archive *check = m->to;
     mg_buf_clear(&check->bytes);
     mg_buf_put(&check->bytes, bytes.data, bytes.len);

@@ -117,7 +117,7 @@ static void read_listed(struct mg_mp_reader *in, struct mg_batch *batch, size_t 
     if (in->pos - from > most) mg_mp_refuse(in, "a batch is too large");
 }
 
-static void read_commits(struct mg_mp_reader *in, struct mg_batch *batch, struct mg_buf *room)
+static void read_commits(struct mg_mp_reader *in, struct mg_names *names, struct mg_batch *batch, struct mg_buf *room)
 {
     mg_buf_clear(room);
     if (mg_mp_peek(in) == MG_MP_ARRAY) {
@@ -125,7 +125,10 @@ static void read_commits(struct mg_mp_reader *in, struct mg_batch *batch, struct
         return;
     }
     if (mg_mp_peek(in) == MG_MP_NIL) mg_mp_get_nil(in);
-    else mg_commits_from_columns(in, room, &batch->commit_count, &batch->seeds);
+    else {
+        mg_commits_from_columns(in, names, room, &batch->commit_count, &batch->seeds);
+        batch->by_name = names != NULL && names->used;
+    }
     if (batch->commit_count > COMMITS_MAX) mg_mp_refuse(in, "a batch of too many commits");
     mg_mp_read(&batch->commits, room->data, room->len);
     struct mg_mp_reader check = batch->commits;
@@ -133,7 +136,7 @@ static void read_commits(struct mg_mp_reader *in, struct mg_batch *batch, struct
     if (in->error == NULL && !mg_mp_done(&check)) mg_mp_refuse(in, check.error);
 }
 
-void mg_batch_read(struct mg_mp_reader *in, struct mg_batch *batch, struct mg_buf *room)
+void mg_batch_read(struct mg_mp_reader *in, struct mg_names *names, struct mg_batch *batch, struct mg_buf *room)
 {
     memset(batch, 0, sizeof *batch);
     mg_mp_expect_array(in, 8);
@@ -150,11 +153,11 @@ void mg_batch_read(struct mg_mp_reader *in, struct mg_batch *batch, struct mg_bu
     if (batch->first_seq == 0 || batch->first_seq > batch->last_seq || batch->last_seq > INT64_MAX / 2 ||
         batch->last_seq - batch->first_seq >= COMMITS_MAX || batch->incarnation == 0 || batch->incarnation > INT64_MAX)
         mg_mp_refuse(in, "a batch's range is out of bounds");
-    read_commits(in, batch, room);
+    read_commits(in, names, batch, room);
 }
 
 /* Never longer than the commits themselves: what was taken in can always be given out again. */
-static void write_commits(struct mg_buf *out, struct mg_bytes commits, uint32_t count, const struct mg_salts *salts)
+static void write_commits(struct mg_buf *out, struct mg_bytes commits, uint32_t count, const struct mg_salts *salts, struct mg_names *names)
 {
     struct mg_buf columns;
     if (count == 0) {
@@ -162,7 +165,7 @@ static void write_commits(struct mg_buf *out, struct mg_bytes commits, uint32_t 
         return;
     }
     mg_buf_init(&columns, commits.len);
-    mg_commits_to_columns(commits, count, salts, &columns);
+    mg_commits_to_columns(commits, count, salts, names, &columns);
     if (columns.failed) {
         mg_mp_put_array(out, count);
         mg_buf_put(out, commits.data, commits.len);
@@ -170,7 +173,8 @@ static void write_commits(struct mg_buf *out, struct mg_bytes commits, uint32_t 
     mg_buf_free(&columns);
 }
 
-void mg_batch_write(struct mg_buf *out, const struct mg_batch *batch, struct mg_bytes commits, uint32_t count, const struct mg_salts *salts)
+void mg_batch_write(struct mg_buf *out, const struct mg_batch *batch, struct mg_bytes commits, uint32_t count, const struct mg_salts *salts,
+                    struct mg_names *names)
 {
     mg_mp_put_array(out, 8);
     mg_mp_put_bin(out, batch->node, MG_ID_LEN);
@@ -181,7 +185,7 @@ void mg_batch_write(struct mg_buf *out, const struct mg_batch *batch, struct mg_
     mg_mp_put_bin(out, batch->signature, MG_SIGN_LEN);
     if (batch->receipt.history == 0) mg_mp_put_nil(out);
     else mg_receipt_write(out, &batch->receipt);
-    write_commits(out, commits, count, salts);
+    write_commits(out, commits, count, salts, names);
 }
 
 bool mg_batch_head(const struct mg_batch *batch, const char *scope, uint64_t *seq, uint8_t hash[MG_HASH_LEN])
@@ -660,7 +664,7 @@ static bool take_own(void *context, const struct mg_commit *commit, struct mg_bu
 }
 
 mg_status mg_own_batch(struct mg_store *store, struct mg_conn *conn, uint32_t author, uint64_t after, size_t max_bytes,
-                       struct mg_buf *out, struct mg_buf *heads, struct mg_batch *batch, struct mg_error *err)
+                       struct mg_names *names, struct mg_buf *out, struct mg_buf *heads, struct mg_batch *batch, struct mg_error *err)
 {
     struct mg_buf commits;
     uint32_t count;
@@ -688,7 +692,7 @@ mg_status mg_own_batch(struct mg_store *store, struct mg_conn *conn, uint32_t au
     if (status == MG_OK && count > 0) {
         struct mg_salts salts = mg_batch_salts(store, batch);
         mg_batch_sign(batch, store->id.sign_secret);
-        if (out != NULL) mg_batch_write(out, batch, mg_buf_bytes(&commits), count, &salts);
+        if (out != NULL) mg_batch_write(out, batch, mg_buf_bytes(&commits), count, &salts, names);
     }
     mg_buf_free(&commits);
     return status;

@@ -9,6 +9,7 @@
 #ifndef MG_CORE_COMMIT_COLUMNS_H
 #define MG_CORE_COMMIT_COLUMNS_H
 
+#include "core/names.h"
 #include "core/salts.h"
 #include "core/status.h"
 
@@ -16,11 +17,12 @@
 enum { MG_BATCH_COMMITS_MAX = 512 * 1024 };
 
 /* Appends COUNT commits, given one after the other in canonical form, as one bin. Salts that SALTS says are written as
- * its nodes. */
-void mg_commits_to_columns(struct mg_bytes commits, uint32_t count, const struct mg_salts *salts, struct mg_buf *out);
+ * its nodes, rows by NAMES; NULL: by their ids. */
+void mg_commits_to_columns(struct mg_bytes commits, uint32_t count, const struct mg_salts *salts, struct mg_names *names, struct mg_buf *out);
 
 /* The reverse: reads the bin, appends the commits to OUT (ceiling: its own). *COUNT how many, *SEEDS the nodes of their salts
- * (canonical array, borrowed from IN). What comes out has the form of commits only as far as a reader of commits finds so. */
-void mg_commits_from_columns(struct mg_mp_reader *in, struct mg_buf *out, uint32_t *count, struct mg_bytes *seeds);
+ * (canonical array, borrowed from IN). NAMES may be NULL: then a name is refused. What comes out has the form of commits only as far as
+ * a reader of commits finds so, and is what was meant only when its hash is what was signed. */
+void mg_commits_from_columns(struct mg_mp_reader *in, struct mg_names *names, struct mg_buf *out, uint32_t *count, struct mg_bytes *seeds);
 
 #endif

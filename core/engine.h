@@ -44,6 +44,10 @@ enum mg_table_sql {
     MG_T_PARENT,   /* id -> parent column, visible or not */
     MG_T_CHILDREN, /* parent -> rowid */
     MG_T_D_CHILDREN, /* parent -> id, of rows that are not visible */
+    MG_T_NEIGHBOURS, /* id -> itself and the ids before and after it */
+    MG_T_D_NEIGHBOURS,
+    MG_T_BETWEEN, /* two ids -> those from the first to the second, with their parents */
+    MG_T_D_BETWEEN,
     MG_T_SQL_COUNT
 };
 
@@ -108,6 +112,7 @@ struct mg_conn {
     bool choose_again; /* what is known has changed who had seen what, or when: mg_choose_again */
     bool in_tx;
     bool at_once; /* a batch is taken as one: what cannot be applied is told as MG_REFUSED, and all of it is taken again, commit by commit */
+    bool by_name; /* the last batch read told rows by name */
     bool lenient; /* the hub: what it is given back was taken once already */
     bool repair; /* mg_repair may hold something */
     bool evolve; /* a migration may be waiting that can be applied now */
@@ -298,6 +303,8 @@ void mg_row_release(struct mg_stored_row *stored);
 struct mg_value mg_row_keep(struct mg_stored_row *stored, const struct mg_value *value);
 void *mg_row_room(struct mg_stored_row *stored, size_t len); /* memory that does */
 bool mg_record_scope(const uint8_t *data, size_t len, uint32_t *scope); /* of a head's version record */
+/* Rows of the table that are known and not visible. */
+mg_status mg_any_dead(struct mg_store *store, struct mg_conn *conn, int table, bool *any, struct mg_error *err) MG_MUST_CHECK;
 /* The commits that a version record names (not those of siblings and deletions); -1: it is damaged. */
 int mg_record_ordinals(const uint8_t *data, size_t len, int64_t ordinals[MG_COLUMNS_MAX + 1]);
 struct mg_counted mg_row_count(struct mg_conn *conn, struct mg_row *row); /* sorts siblings and deletions */
@@ -318,6 +325,11 @@ mg_status mg_row_home(struct mg_store *store, struct mg_conn *conn, struct mg_st
  * apart. Else a commit in one dossier's group would write in another, whose replicas are not told to judge it again. */
 mg_status mg_row_stays(const struct mg_schema *schema, const struct mg_row *known, uint32_t mask,
                        const struct mg_value values[MG_COLUMNS_MAX], struct mg_error *err) MG_MUST_CHECK;
+/* The table of what a row of TABLE hangs from; only below the dossier's head. */
+int mg_table_above(const struct mg_schema *schema, int table);
+/* The dossier that a row of a table of dossiers hangs from; not *FOUND: it or a row above it is not here. */
+mg_status mg_dossier_of(struct mg_store *store, struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN], uint8_t dossier[MG_ID_LEN],
+                        bool *found, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_dossier_scope(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN],
                            uint32_t *scope, struct mg_error *err) MG_MUST_CHECK;
 void mg_homes_forget(struct mg_conn *conn);
@@ -499,12 +511,14 @@ struct mg_batch {
     uint32_t commit_count;
     struct mg_mp_reader commits; /* at the first commit */
     struct mg_bytes seeds;       /* of the commits' salts, as told */
+    bool by_name;                /* some row was told by name: what is wrong with it may be so because of that */
 };
-/* ROOM (ceiling MG_BATCH_COMMITS_MAX) holds the commits, which BATCH then borrows; the rest it borrows from IN. */
-void mg_batch_read(struct mg_mp_reader *in, struct mg_batch *batch, struct mg_buf *room);
-/* COMMITS: COUNT of them in canonical form, one after the other. */
+/* ROOM (ceiling MG_BATCH_COMMITS_MAX) holds the commits, which BATCH then borrows; the rest it borrows from IN. NAMES: NULL where
+ * none may be. */
+void mg_batch_read(struct mg_mp_reader *in, struct mg_names *names, struct mg_batch *batch, struct mg_buf *room);
+/* COMMITS: COUNT of them in canonical form, one after the other. NAMES: NULL for whole ids. */
 void mg_batch_write(struct mg_buf *out, const struct mg_batch *batch, struct mg_bytes commits, uint32_t count,
-                    const struct mg_salts *salts);
+                    const struct mg_salts *salts, struct mg_names *names);
 /* Where the salts of BATCH's commits can come from here. */
 struct mg_salts mg_batch_salts(const struct mg_store *store, const struct mg_batch *batch);
 void mg_receipt_read(struct mg_mp_reader *in, struct mg_receipt *receipt);
@@ -658,9 +672,22 @@ mg_status mg_bundle_satisfied(struct mg_conn *conn, struct mg_error *err) MG_MUS
 /* conn->moves become routes, which get their numbers with the batch that made them. */
 mg_status mg_routes_of_moves(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
 
-/* The next batch of AUTHOR's commits after AFTER with at most MAX_BYTES, signed with our key. OUT: may be NULL. */
+/* The next batch of AUTHOR's commits after AFTER with at most MAX_BYTES, signed with our key. NAMES, OUT: may be NULL. */
 mg_status mg_own_batch(struct mg_store *store, struct mg_conn *conn, uint32_t author, uint64_t after, size_t max_bytes,
-                       struct mg_buf *out, struct mg_buf *heads, struct mg_batch *batch, struct mg_error *err) MG_MUST_CHECK;
+                       struct mg_names *names, struct mg_buf *out, struct mg_buf *heads, struct mg_batch *batch,
+                       struct mg_error *err) MG_MUST_CHECK;
+
+/* What this replica's rows say about names (names.c); after use, STATUS tells whether they could be read. */
+struct mg_row_names {
+    struct mg_names calls;
+    struct mg_store *store;
+    struct mg_conn *conn;
+    mg_status status;
+    struct mg_error *err;
+    struct { int table; uint8_t id[MG_ID_LEN], parent[MG_ID_LEN]; bool hangs; } last; /* the one found last; its parent is asked for next */
+};
+/* Stays where it is: CALLS point to it. */
+void mg_row_names_init(struct mg_row_names *names, struct mg_store *store, struct mg_conn *conn, struct mg_error *err);
 
 /* --- the protocol rules (rules/touched.c, packs.c, dossier.c, verdicts.c) --- */
 

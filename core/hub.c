@@ -474,8 +474,11 @@ static mg_status open_batch(struct mg_store *store, const struct mg_peer *peer, 
                             struct mg_buf *room, struct mg_registered *by, bool *found, struct mg_error *err)
 {
     struct mg_mp_reader in;
+    struct mg_row_names names;
+    mg_row_names_init(&names, store, &store->remote, err);
     mg_mp_read(&in, bytes.data, bytes.len);
-    mg_batch_read(&in, batch, room);
+    mg_batch_read(&in, &names.calls, batch, room);
+    if (names.status != MG_OK) return names.status;
     bool whole = in.error == NULL && batch->commit_count == batch->last_seq - batch->first_seq + 1;
     if (!mg_mp_done(&in) || (!whole && !(refill && batch->commit_count == 0)))
         return mg_fail(err, MG_BAD_BYTES, "a batch is damaged: %s", in.error != NULL ? in.error : "commits are missing");
@@ -577,11 +580,12 @@ static mg_status sequence_opened(struct mg_store *store, struct mg_peer *peer, s
 mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct mg_bytes bytes, bool refill, struct mg_buf *receipt,
                           uint64_t *fork_base, struct mg_error *err)
 {
-    struct mg_batch batch;
+    struct mg_batch batch = {.by_name = false};
     struct mg_buf room;
     struct mg_registered by;
     bool found = false;
     *fork_base = UINT64_MAX;
+    store->remote.by_name = false;
     mg_assert(store->history_running != 0);
     mg_buf_init(&room, MG_BATCH_RAW_MAX); /* so that it fits a chunk when it is given out again */
     mg_status status = still_enrolled(store, peer, err);
@@ -589,6 +593,8 @@ mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct m
     if (status == MG_OK) status = open_batch(store, peer, bytes, refill, &batch, &room, &by, &found, err);
     if (status == MG_OK && found) status = sequence_opened(store, peer, &batch, bytes, &by, refill, receipt, fork_base, err);
     else if (status == MG_OK) mg_mp_put_array(receipt, 0);
+    store->remote.by_name = batch.by_name;
+    if (status == MG_OK && batch.by_name && *fork_base != UINT64_MAX) status = mg_fail(err, MG_BAD_BYTES, "%s", "rows told by name may be others here");
     mg_buf_free(&room);
     return status;
 }
@@ -608,7 +614,7 @@ static mg_status sequence_own(struct mg_store *store, struct mg_error *err)
         mg_buf_init(&heads, 16 * 1024);
         struct sequencing s = {.store = store, .conn = conn, .batch = &batch, .author = author, .known = acked};
         mg_buf_init(&s.refused, 16);
-        status = mg_own_batch(store, conn, author, acked, MG_BATCH_RAW_MAX, NULL, &heads, &batch, err);
+        status = mg_own_batch(store, conn, author, acked, MG_BATCH_RAW_MAX, NULL, NULL, &heads, &batch, err);
         if (status == MG_OK && batch.last_seq == acked) status = mg_fail(err, MG_STORAGE, "the hub's own log has a hole; restore a backup");
         if (status == MG_OK) status = prepare_kept(&s, err);
         if (status == MG_OK) status = keep_batch(&s, err);
@@ -881,6 +887,7 @@ static bool send_commit(void *context, const struct mg_commit *commit, struct mg
 static mg_status put_batch(struct outgoing *out, const struct mg_batch_row *row, struct mg_buf *items, uint32_t *count)
 {
     struct mg_buf commits;
+    struct mg_row_names names;
     uint32_t sent = 0;
     /* Its own come back to a node when another gave them back for it: they have new numbers. */
     bool renumbered = row->batch.receipt.also.len > 1;
@@ -894,7 +901,9 @@ static mg_status put_batch(struct outgoing *out, const struct mg_batch_row *row,
         mg_mp_put_array(items, 2);
         mg_mp_put_uint(items, ITEM_BATCH);
         struct mg_salts salts = mg_batch_salts(out->store, &row->batch);
-        mg_batch_write(items, &row->batch, mg_buf_bytes(&commits), sent, &salts);
+        mg_row_names_init(&names, out->store, out->conn, out->err);
+        mg_batch_write(items, &row->batch, mg_buf_bytes(&commits), sent, &salts, out->peer->by_name ? &names.calls : NULL);
+        status = names.status;
         (*count)++;
     }
     mg_buf_free(&commits);

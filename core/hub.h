@@ -19,6 +19,7 @@ struct mg_peer {
     int scope_count;
     uint64_t incarnation; /* of this session; a new one when the node forks in it */
     int schema;           /* the version of its tables, as HELLO said; 0: not said */
+    bool by_name;         /* HELLO: it takes rows told by name (names.h) */
     uint64_t held_seq;    /* up to which seq of it the node holds what the hub holds: not sent back */
 };
 

@@ -131,11 +131,9 @@ mg_status mg_nothing_dead(struct mg_store *store, struct mg_conn *conn, bool *no
     mg_status status = MG_OK;
     *none = true;
     for (int t = 0; status == MG_OK && *none && t < store->schema->table_count; t++) {
-        if (conn->no_dead[t]) continue;
-        sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, t, MG_T_D_ANY);
-        *none = mg_step(conn, stmt, &status, err) == 0;
-        conn->no_dead[t] = *none;
-        if (stmt != NULL) sqlite3_reset(stmt);
+        bool any;
+        status = mg_any_dead(store, conn, t, &any, err);
+        *none = !any;
     }
     return status;
 }

@@ -330,12 +330,13 @@ static mg_status write_kept(struct mg_store *store, const struct mg_batch_row *r
     mg_status status = mg_log_write(&store->remote, row->author, row->batch.first_seq, row->batch.last_seq, NULL, NULL, &commits, &count, err);
     struct mg_salts salts = mg_batch_salts(store, &row->batch);
     *written = status == MG_OK && count == row->batch.last_seq - row->batch.first_seq + 1;
-    if (*written) mg_batch_write(out, &row->batch, mg_buf_bytes(&commits), count, &salts);
+    if (*written) mg_batch_write(out, &row->batch, mg_buf_bytes(&commits), count, &salts, NULL);
     mg_buf_free(&commits);
     return status;
 }
 
-mg_status mg_replica_batch(struct mg_store *store, uint64_t after, size_t max_bytes, struct mg_buf *out, uint64_t *last, struct mg_error *err)
+mg_status mg_replica_batch(struct mg_store *store, uint64_t after, size_t max_bytes, bool by_name, struct mg_buf *out, uint64_t *last,
+                           struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
     uint32_t author;
@@ -360,11 +361,13 @@ mg_status mg_replica_batch(struct mg_store *store, uint64_t after, size_t max_by
         }
         if (status != MG_OK || written) return status;
     }
+    struct mg_row_names names;
+    mg_row_names_init(&names, store, conn, err);
     mg_buf_init(&heads, 16 * 1024);
-    status = mg_own_batch(store, conn, author, after, max_bytes, out, &heads, &batch, err);
+    status = mg_own_batch(store, conn, author, after, max_bytes, by_name ? &names.calls : NULL, out, &heads, &batch, err);
     *last = batch.last_seq;
     mg_buf_free(&heads);
-    return status;
+    return status == MG_OK ? names.status : status;
 }
 
 mg_status mg_replica_refill(struct mg_store *store, uint64_t *position, size_t max_bytes, struct mg_buf *out, struct mg_error *err)
@@ -394,7 +397,7 @@ mg_status mg_replica_refill(struct mg_store *store, uint64_t *position, size_t m
         /* [P 6.3] Commits that are pushed anyway, or that are not all here: what numbers they had. */
         bool written = false;
         if (row.author != author && row.complete) status = write_kept(store, &row, out, &written, err);
-        if (status == MG_OK && !written) mg_batch_write(out, &row.batch, (struct mg_bytes){NULL, 0}, 0, NULL);
+        if (status == MG_OK && !written) mg_batch_write(out, &row.batch, (struct mg_bytes){NULL, 0}, 0, NULL, NULL);
         sent = true;
     }
     sqlite3_reset(stmt);
@@ -540,7 +543,7 @@ static mg_status take_or_set_apart(struct mg_store *store, struct mg_conn *conn,
     }
     bool apart = false;
     mg_status status = MG_OK;
-    if (taken == MG_BAD_BYTES) status = mg_parted_set_apart(store, conn, batch, commits, author, bytes, by->name, &apart, err);
+    if (taken == MG_BAD_BYTES && !batch->by_name) status = mg_parted_set_apart(store, conn, batch, commits, author, bytes, by->name, &apart, err);
     return status != MG_OK || apart ? status : mg_fail(err, taken, "%s", reason.text);
 }
 
@@ -551,8 +554,12 @@ static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct
     struct mg_registered by;
     bool found;
     uint32_t author;
+    struct mg_row_names names;
     size_t from = in->pos;
-    mg_batch_read(in, &batch, room);
+    mg_row_names_init(&names, store, conn, err);
+    mg_batch_read(in, &names.calls, &batch, room);
+    conn->by_name = batch.by_name;
+    if (names.status != MG_OK) return names.status;
     if (in->error != NULL) return mg_fail(err, MG_BAD_BYTES, "a batch is damaged: %s", in->error);
     mg_status status = mg_registry_get(store, conn, batch.node, &by, &found, err);
     if (status != MG_OK) return status;
@@ -601,6 +608,7 @@ mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct
     struct mg_mp_reader in;
     struct mg_buf room;
     *commits = 0;
+    conn->by_name = false;
     mg_mp_read(&in, chunk.data, chunk.len);
     mg_mp_expect_array(&in, 3);
     cursor->history = mg_mp_get_uint(&in);

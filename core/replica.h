@@ -98,9 +98,14 @@ mg_status mg_replica_lineage(struct mg_store *store, struct mg_history *historie
                              struct mg_error *err) MG_MUST_CHECK;
 
 /* The next batch of own commits after seq AFTER, signed, at most MAX_BYTES of raw bytes, into OUT;
- * *LAST: the last seq in it, equal to AFTER when there is nothing more. Reads. */
-mg_status mg_replica_batch(struct mg_store *store, uint64_t after, size_t max_bytes, struct mg_buf *out,
+ * *LAST: the last seq in it, equal to AFTER when there is nothing more. BY_NAME: rows that the hub should hold are told by their
+ * first bytes (names.h). Reads. */
+mg_status mg_replica_batch(struct mg_store *store, uint64_t after, size_t max_bytes, bool by_name, struct mg_buf *out,
                            uint64_t *last, struct mg_error *err) MG_MUST_CHECK;
+
+/* After MG_BAD_BYTES of mg_replica_chunk or mg_hub_sequence: what is wrong may be so because rows were told by name and are not
+ * here as they are at the sender. To be had again with whole ids before anybody is blamed. */
+bool mg_names_misled(const struct mg_store *store);
 
 /* The next batches that a restored hub forgot (held here with a number of an abandoned tail), after
  * *POSITION (0 to start; moved on; UINT64_MAX when there is nothing more). Reads. */

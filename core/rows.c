@@ -445,9 +445,22 @@ static mg_status load_visible(struct mg_store *store, struct mg_conn *conn, sqli
     return status;
 }
 
+mg_status mg_any_dead(struct mg_store *store, struct mg_conn *conn, int table, bool *any, struct mg_error *err)
+{
+    mg_status status = MG_OK;
+    *any = !conn->no_dead[table];
+    if (!*any) return MG_OK;
+    sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, table, MG_T_D_ANY);
+    *any = mg_step(conn, stmt, &status, err) != 0;
+    conn->no_dead[table] = !*any;
+    if (stmt != NULL) sqlite3_reset(stmt);
+    return status;
+}
+
 static mg_status load_dead(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, struct mg_error *err)
 {
     int table = stored->row.table_index;
+    bool any;
     mg_status status;
     if (conn->no_dead[table]) return MG_OK;
     sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, table, MG_T_D_READ);
@@ -457,11 +470,7 @@ static mg_status load_dead(struct mg_store *store, struct mg_conn *conn, struct 
         stored->in_dead = true;
         status = read_columns(store, conn, stmt, stored, err);
         sqlite3_reset(stmt);
-    } else if (got == 0) {
-        stmt = mg_table_sql(conn, store->schema, table, MG_T_D_ANY);
-        conn->no_dead[table] = mg_step(conn, stmt, &status, err) == 0;
-        sqlite3_reset(stmt);
-    }
+    } else if (got == 0) status = mg_any_dead(store, conn, table, &any, err);
     return status;
 }
 

@@ -107,17 +107,18 @@ static mg_status head_home(struct mg_store *store, struct mg_conn *conn, struct 
     return MG_OK;
 }
 
-/* Follows parents up to the dossier's head; PARENT: the id that the row itself names. */
-static mg_status find_dossier(struct mg_store *store, struct mg_conn *conn, const struct mg_table *table,
-                              const struct mg_value *parent, uint8_t dossier[MG_ID_LEN], bool *found, struct mg_error *err)
+int mg_table_above(const struct mg_schema *schema, int table)
+{
+    const struct mg_table *below = &schema->tables[table];
+    return mg_schema_table(schema, below->columns[mg_table_column(below, below->parent)].target);
+}
+
+/* From a row of table UP, whose id DOSSIER is at first, up to the dossier's head. */
+static mg_status climb(struct mg_store *store, struct mg_conn *conn, int up, uint8_t dossier[MG_ID_LEN], bool *found, struct mg_error *err)
 {
     *found = false;
-    if (parent->kind != MG_BLOB || parent->len != MG_ID_LEN) return MG_OK;
-    memcpy(dossier, parent->data, MG_ID_LEN);
-    int up = mg_schema_table(store->schema, table->columns[mg_table_column(table, table->parent)].target);
     while (up != store->schema->head) {
         mg_assert(up >= 0);
-        const struct mg_table *above = &store->schema->tables[up];
         sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, up, MG_T_PARENT);
         sqlite3_bind_blob(stmt, 1, dossier, MG_ID_LEN, SQLITE_TRANSIENT);
         mg_status status;
@@ -127,10 +128,27 @@ static mg_status find_dossier(struct mg_store *store, struct mg_conn *conn, cons
         if (whole) memcpy(dossier, sqlite3_column_blob(stmt, 0), MG_ID_LEN);
         sqlite3_reset(stmt);
         if (!whole) return MG_OK;
-        up = mg_schema_table(store->schema, above->columns[mg_table_column(above, above->parent)].target);
+        up = mg_table_above(store->schema, up);
     }
     *found = true;
     return MG_OK;
+}
+
+mg_status mg_dossier_of(struct mg_store *store, struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN], uint8_t dossier[MG_ID_LEN],
+                        bool *found, struct mg_error *err)
+{
+    memcpy(dossier, id, MG_ID_LEN);
+    return climb(store, conn, table, dossier, found, err);
+}
+
+/* PARENT: the id that the row itself names. */
+static mg_status find_dossier(struct mg_store *store, struct mg_conn *conn, int table, const struct mg_value *parent,
+                              uint8_t dossier[MG_ID_LEN], bool *found, struct mg_error *err)
+{
+    *found = false;
+    if (parent->kind != MG_BLOB || parent->len != MG_ID_LEN) return MG_OK;
+    memcpy(dossier, parent->data, MG_ID_LEN);
+    return climb(store, conn, mg_table_above(store->schema, table), dossier, found, err);
 }
 
 mg_status mg_row_home(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, struct mg_error *err)
@@ -143,7 +161,7 @@ mg_status mg_row_home(struct mg_store *store, struct mg_conn *conn, struct mg_st
         return scope_named(conn, &stored->row.values[mg_table_column(table, "plie")], &stored->scope, err);
     if (stored->row.table_index == store->schema->head) return head_home(store, conn, stored, err);
     stored->scope = 0;
-    status = find_dossier(store, conn, table, &stored->row.values[mg_table_column(table, table->parent)], stored->dossier,
+    status = find_dossier(store, conn, stored->row.table_index, &stored->row.values[mg_table_column(table, table->parent)], stored->dossier,
                           &found, err);
     return status == MG_OK && found ? mg_dossier_scope(store, conn, stored->dossier, &stored->scope, err) : status;
 }
@@ -190,7 +208,7 @@ static mg_status each_below(struct mg_store *store, struct mg_conn *conn, int pa
     for (int t = 0; status == MG_OK && t < store->schema->table_count; t++) {
         const struct mg_table *table = &store->schema->tables[t];
         if (table->parent == NULL) continue;
-        if (mg_schema_table(store->schema, table->columns[mg_table_column(table, table->parent)].target) != parent_table) continue;
+        if (mg_table_above(store->schema, t) != parent_table) continue;
         struct id_list list = {NULL, 0, 0};
         status = list_ids(conn, mg_table_sql(conn, store->schema, t, MG_T_CHILDREN), parent, &list, err);
         if (status == MG_OK) status = list_ids(conn, mg_table_sql(conn, store->schema, t, MG_T_D_CHILDREN), parent, &list, err);

@@ -92,6 +92,23 @@ static char *table_text(const struct mg_schema *schema, int index, enum mg_table
         break;
     case MG_T_CHILDREN: sqlite3_str_appendf(sql, "SELECT id FROM \"%w\" WHERE \"%w\" = ?", t, table->parent); break;
     case MG_T_D_CHILDREN: sqlite3_str_appendf(sql, "SELECT id FROM \"mg_dead_%w\" WHERE \"%w\" = ?", t, table->parent); break;
+    case MG_T_NEIGHBOURS:
+    case MG_T_D_NEIGHBOURS: {
+        const char *dead = which == MG_T_D_NEIGHBOURS ? "mg_dead_" : "";
+        sqlite3_str_appendf(sql,
+                            "SELECT (SELECT id FROM \"%s%w\" WHERE id = ?1), (SELECT max(id) FROM \"%s%w\" WHERE id < ?1), "
+                            "(SELECT min(id) FROM \"%s%w\" WHERE id > ?1)",
+                            dead, t, dead, t, dead, t);
+        break;
+    }
+    case MG_T_BETWEEN:
+    case MG_T_D_BETWEEN: {
+        const char *dead = which == MG_T_D_BETWEEN ? "mg_dead_" : "";
+        if (table->parent != NULL) sqlite3_str_appendf(sql, "SELECT id, \"%w\"", table->parent);
+        else sqlite3_str_appendall(sql, "SELECT id, NULL");
+        sqlite3_str_appendf(sql, " FROM \"%s%w\" WHERE id BETWEEN ?1 AND ?2", dead, t);
+        break;
+    }
     case MG_T_SQL_COUNT: mg_bug(__FILE__, __LINE__, "no such statement");
     }
     return sqlite3_str_finish(sql);

@@ -115,6 +115,7 @@ static void on_over(struct mg_link *link, const struct mg_close *close)
     caller->error = close->error;
     call->figures = close->figures;
     call->retry_seconds = close->retry_seconds;
+    call->again = close->again;
     call->has_outcome = close->outcome != NULL;
     if (close->outcome != NULL) call->outcome = *close->outcome;
     call->has_birth = close->birth != NULL;
@@ -137,6 +138,7 @@ static mg_status new_session(struct caller *caller, struct mg_session **session,
         .max_bytes = call->options == NULL ? 0 : call->options->max_bytes,
         .max_ms = call->options == NULL ? 0 : call->options->max_ms,
         .awaited = call->options == NULL || !mg_trigger_is_own(call->options->trigger),
+        .whole_ids = call->whole_ids,
     };
     mg_status status = call->invitation != NULL
                            ? mg_session_new_enrol(&params, call->invitation, session, err)
@@ -331,7 +333,7 @@ static void run(struct caller *caller)
     mg_assert(uv_loop_close(&caller->loop) == 0);
 }
 
-mg_status mg_call_hub(struct mg_call *call, struct mg_error *err)
+static mg_status call_once(struct mg_call *call, struct mg_error *err)
 {
     struct caller *caller = calloc(1, sizeof *caller);
     if (caller == NULL) return mg_fail(err, MG_FAILED, "out of memory");
@@ -350,5 +352,46 @@ mg_status mg_call_hub(struct mg_call *call, struct mg_error *err)
     call->seconds = (double)(uv_hrtime() - began) / 1e9;
     mg_workshop_free(&caller->room.workshop);
     free(caller);
+    return status;
+}
+
+static void add_figures(struct mg_figures *sum, const struct mg_figures *before)
+{
+    sum->bytes_sent += before->bytes_sent;
+    sum->bytes_received += before->bytes_received;
+    sum->round_trips += before->round_trips;
+    sum->pushed += before->pushed;
+    sum->pulled += before->pulled;
+}
+
+/* The budget that the first session left; false: too little for a second. */
+static bool less_budget(const struct mg_call *call, struct mg_dial_options *options)
+{
+    int64_t used = (int64_t)(call->figures.bytes_sent + call->figures.bytes_received), ms = (int64_t)(call->seconds * 1000);
+    if (options->max_bytes > 0 && options->max_bytes - used < MG_SESSION_LEAST_BUDGET) return false;
+    if (options->max_ms > 0 && options->max_ms <= ms) return false;
+    if (options->max_bytes > 0) options->max_bytes -= used;
+    if (options->max_ms > 0) options->max_ms -= ms;
+    return true;
+}
+
+/* [P 4.2.3] What was misunderstood costs a second session, and nobody has to know. */
+mg_status mg_call_hub(struct mg_call *call, struct mg_error *err)
+{
+    struct mg_dial_options options = {.max_bytes = 0};
+    struct mg_error first = {""};
+    mg_status status = call_once(call, &first);
+    if (call->options != NULL) options = *call->options;
+    if (status == MG_OK) return MG_OK;
+    if (!call->again || !less_budget(call, &options)) return mg_fail(err, status, "%s", first.text);
+    const struct mg_dial_options *given = call->options;
+    struct mg_figures before = call->figures;
+    double seconds = call->seconds;
+    call->whole_ids = true;
+    if (given != NULL) call->options = &options;
+    status = call_once(call, err);
+    call->options = given;
+    add_figures(&call->figures, &before);
+    call->seconds += seconds;
     return status;
 }

@@ -29,6 +29,7 @@ struct mg_call {
     bool has_birth;
     struct mg_birth birth; /* enrolment */
     uint32_t retry_seconds;
+    bool again, whole_ids; /* between the two sessions that a misunderstood name makes of one call */
     double seconds;
 };
 

@@ -36,6 +36,14 @@ static mg_status stage(struct mg_store *store, const struct mg_store_request *re
     return mg_stage_have(store, &result->out.staged.info, &result->out.staged.block, err);
 }
 
+/* Nobody is blamed for what was told by name. */
+static mg_status misled(const struct mg_store *store, struct mg_store_result *result, mg_status status)
+{
+    if (status != MG_BAD_BYTES || !mg_names_misled(store)) return status;
+    result->why = MG_ERROR_NAMES;
+    return MG_UNREACHABLE;
+}
+
 mg_status mg_perform(struct mg_store *store, const struct mg_store_request *request,
                      struct mg_store_result *result, struct mg_error *err)
 {
@@ -48,7 +56,7 @@ mg_status mg_perform(struct mg_store *store, const struct mg_store_request *requ
     case MG_STORE_LINEAGE:
         return mg_replica_lineage(store, result->histories, &result->out.lineage.count, err);
     case MG_STORE_BATCH:
-        return mg_replica_batch(store, request->in.batch.after, request->in.batch.max_bytes,
+        return mg_replica_batch(store, request->in.batch.after, request->in.batch.max_bytes, request->in.batch.by_name,
                                 &result->bytes, &result->out.batch.last, err);
     case MG_STORE_REFILL:
         return refill(store, request, result, err);
@@ -57,7 +65,7 @@ mg_status mg_perform(struct mg_store *store, const struct mg_store_request *requ
     case MG_STORE_FORK:
         return mg_replica_fork(store, request->in.fork.base, err);
     case MG_STORE_CHUNK:
-        return mg_replica_chunk(store, request->in.chunk.chunk, &result->out.chunk.cursor, &result->out.chunk.commits, err);
+        return misled(store, result, mg_replica_chunk(store, request->in.chunk.chunk, &result->out.chunk.cursor, &result->out.chunk.commits, err));
     case MG_STORE_END:
         return mg_replica_end(store, request->in.end.end, &result->out.end.outcome, err);
     case MG_STORE_COMPARE:
@@ -73,9 +81,9 @@ mg_status mg_perform(struct mg_store *store, const struct mg_store_request *requ
     case MG_STORE_GREET:
         return greet(store, request, result, err);
     case MG_STORE_SEQUENCE:
-        return mg_hub_sequence(store, request->in.sequence.peer, request->in.sequence.batch,
-                               request->in.sequence.refill, &result->bytes,
-                               &result->out.sequence.fork_base, err);
+        return misled(store, result,
+                      mg_hub_sequence(store, request->in.sequence.peer, request->in.sequence.batch, request->in.sequence.refill,
+                                      &result->bytes, &result->out.sequence.fork_base, err));
     case MG_STORE_NEXT:
         return next(store, request, result, err);
     case MG_STORE_ACK:

@@ -17,7 +17,7 @@ enum { MG_FROM_NODE = 1, MG_FROM_HUB = 2, MG_FROM_EITHER = 3 };
 
 /* X(NAME, name, number, elements with the number, who sends it, ceiling in bytes) */
 #define MG_MESSAGES(X)                                                                             \
-    X(HELLO, hello, 1, 10, MG_FROM_NODE, 80)                                                       \
+    X(HELLO, hello, 1, 11, MG_FROM_NODE, 80)                                                       \
     X(WELCOME, welcome, 2, 9, MG_FROM_HUB, 64 + 28 * MG_HISTORIES_MAX)                             \
     X(PUSH, push, 3, 5, MG_FROM_NODE, MG_BATCH_MAX + 64)                                       \
     X(RECEIPT, receipt, 4, 2, MG_FROM_HUB, MG_RECEIPT_MAX + 16)                                    \
@@ -59,7 +59,8 @@ enum { MG_MESSAGE_TYPES = 19 }; /* one more than the greatest number */
     X(BUSY, 10, MG_UNREACHABLE)                                                                    \
     X(STORAGE, 11, MG_UNREACHABLE)                                                                 \
     X(STOPPING, 12, MG_UNREACHABLE)                                                                \
-    X(FAILED, 13, MG_FAILED)
+    X(FAILED, 13, MG_FAILED)                                                                       \
+    X(NAMES, 14, MG_UNREACHABLE)
 
 enum mg_error_code {
     MG_ERROR_NONE = 0,
@@ -74,6 +75,7 @@ struct mg_msg_hello {
     struct mg_hello state;
     uint64_t window;      /* chunks that may be unacknowledged: 1 to MG_WINDOW_CHUNKS */
     uint64_t chunk_units; /* ceiling of a chunk: thousands of bytes, 1 to MG_CHUNK_UNITS_MAX */
+    bool by_name;         /* rows may be told by name (4.2.3) */
 };
 
 /* [P 5.2] state.histories points to the message's own list. */

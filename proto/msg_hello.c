@@ -17,6 +17,7 @@ void mg_put_hello(struct mg_buf *out, const struct mg_message *message)
     mg_mp_put_bin(out, state->acked_hash, sizeof state->acked_hash);
     mg_mp_put_uint(out, hello->window);
     mg_mp_put_uint(out, hello->chunk_units);
+    mg_mp_put_bool(out, hello->by_name);
 }
 
 void mg_get_hello(struct mg_mp_reader *in, struct mg_message *message)
@@ -32,6 +33,7 @@ void mg_get_hello(struct mg_mp_reader *in, struct mg_message *message)
     mg_mp_get_bin_exact(in, state->acked_hash, sizeof state->acked_hash);
     hello->window = mg_get_number(in, MG_WINDOW_CHUNKS);
     hello->chunk_units = mg_get_number(in, MG_CHUNK_UNITS_MAX);
+    hello->by_name = mg_mp_get_bool(in);
     if (state->acked_seq > state->last_seq) mg_mp_refuse(in, "more receipts than commits");
     if (hello->window == 0 || hello->chunk_units == 0) mg_mp_refuse(in, "no room for a chunk");
 }

@@ -91,6 +91,7 @@ static enum mg_error_code code_for(const struct mg_session *s, mg_status status)
 void mg_session_store_failed(struct mg_session *s, mg_status status, const struct mg_error *err)
 {
     const char *sentence = err != NULL && err->text[0] != '\0' ? err->text : "the store refused";
+    if (s->result.why == MG_ERROR_NAMES) s->close.again = s->role == MG_ROLE_NODE;
     mg_session_refuse(s, status, code_for(s, status), "%s", sentence);
 }
 
@@ -127,6 +128,8 @@ static const char *advice(uint64_t code)
         return "the hub cannot store at the moment: call again later and tell its administrator";
     case MG_ERROR_STOPPING:
         return "the hub is stopping: call again in a few minutes";
+    case MG_ERROR_NAMES:
+        return "the hub does not hold the rows as this node told them: call again";
     case MG_ERROR_FAILED:
         return "the hub gave up: call again, and tell its administrator when it happens again";
     default:
@@ -164,6 +167,7 @@ void mg_session_heard_error(struct mg_session *s, const struct mg_msg_error *err
     memcpy(text, error->text, sizeof text);
     tame(text);
     s->close.retry_seconds = (uint32_t)error->seconds;
+    s->close.again = s->role == MG_ROLE_NODE && error->code == MG_ERROR_NAMES;
     const char *what = s->role == MG_ROLE_HUB ? "the node ended the session" : advice(error->code);
     const char *who = s->role == MG_ROLE_HUB ? "it" : "the hub";
     mg_status status = status_of(s, error->code);

@@ -50,6 +50,7 @@ static void heard_hello(struct mg_session *s, struct mg_bytes payload)
     }
     hub->hello = hello->state;
     hub->window = hello->window;
+    hub->by_name = hello->by_name;
     hub->small_budget = hello->chunk_units * MG_CHUNK_UNIT < MG_SNAPSHOT_BUDGET_LEAST / 4; /* [P 6.6] */
     mg_sizer_init(&hub->sizer, (size_t)hello->chunk_units * MG_CHUNK_UNIT, MG_CHUNK_RAW_MAX);
     mg_session_move(s, MG_STATE_HUB_ADMITTING);
@@ -92,6 +93,7 @@ static void admitted(struct mg_session *s)
 {
     struct mg_hub_side *hub = &s->as.hub;
     hub->peer = s->result.out.admit.peer;
+    hub->peer.by_name = hub->by_name;
     hub->admitted = true;
     s->close.peer = &hub->peer;
     greet(s, NULL);

@@ -70,6 +70,7 @@ static void say_hello(struct mg_session *s)
         .state = node->hello,
         .window = node->window,
         .chunk_units = node->chunk_max / MG_CHUNK_UNIT,
+        .by_name = node->by_name,
     };
     if (!mg_session_send_handshake(s, &message)) return;
     node->pushed_to = node->hello.acked_seq;
@@ -119,6 +120,7 @@ static void ask_batch(struct mg_session *s)
     } else {
         s->request.in.batch.after = node->pushed_to;
         s->request.in.batch.max_bytes = node->sizer.ask;
+        s->request.in.batch.by_name = node->by_name;
     }
 }
 

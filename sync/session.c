@@ -142,6 +142,7 @@ mg_status mg_session_new_node(const struct mg_session_params *params, struct mg_
     if (s == NULL) return mg_fail(err, MG_FAILED, "out of memory for a session");
     s->as.node.max_bytes = params->max_bytes;
     s->as.node.max_ms = params->max_ms;
+    s->as.node.by_name = !params->whole_ids;
     call(s, params, params->awaited ? MG_PREAMBLE_AWAITED : MG_PREAMBLE_SESSION, params->identity->hub_noise);
     mg_node_start(s);
     return give(s, session, err);

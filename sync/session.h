@@ -73,6 +73,7 @@ struct mg_push_note {
 struct mg_node_side {
     struct mg_hello hello;
     uint64_t window;  /* as told to the hub */
+    bool by_name;     /* likewise */
     size_t chunk_max; /* bytes on the wire, as told to the hub */
     int64_t max_bytes, max_ms;
 
@@ -115,6 +116,7 @@ struct mg_hub_side {
     bool admitted;
     struct mg_hello hello;
     uint64_t window;
+    bool by_name; /* as HELLO said */
     uint64_t end_n;
 
     /* Collecting: pushes of a run below RUN_MIN are void, those of FORKED_RUN are answered FORK. */

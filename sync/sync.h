@@ -118,7 +118,7 @@ struct mg_store_request {
     enum mg_store_op op;
     union {
         struct { const struct mg_welcome *welcome; } welcome;
-        struct { uint64_t after; size_t max_bytes; } batch;
+        struct { uint64_t after; size_t max_bytes; bool by_name; } batch;
         struct { uint64_t position; size_t max_bytes; } refill;
         struct { struct mg_bytes receipt; } receipt;
         struct { uint64_t base; } fork;
@@ -166,7 +166,7 @@ struct mg_store_request {
 struct mg_store_result {
     struct mg_buf bytes;          /* BATCH, REFILL: a batch; SEQUENCE: a receipt; NEXT: a chunk; VERDICTS: a page; REPORT: reports; OFFER: a manifest; BLOCK: a block */
     struct mg_history *histories; /* LINEAGE, GREET: room for MG_HISTORIES_MAX */
-    enum mg_error_code why;       /* ADMIT, GREET, INVITED, ENROL */
+    enum mg_error_code why;       /* ADMIT, GREET, INVITED, ENROL, SEQUENCE, CHUNK */
     union {
         struct mg_hello hello;
         struct { uint64_t push_from; bool forked; } welcome;
@@ -213,6 +213,7 @@ struct mg_close {
     mg_status status;     /* MG_OK, also when a budget ended the session early: see complete */
     struct mg_error error; /* the sentence when it is not MG_OK */
     struct mg_figures figures;
+    bool again; /* node: rows told by name were misunderstood: call again at once, with whole_ids [P 4.2.3] */
     uint32_t retry_seconds; /* the hub said "come back in n seconds" (hub: it said so itself); 0: it did not */
     /* Borrowed until mg_session_free; NULL when there is none. */
     const struct mg_outcome *outcome; /* node: of the last END */
@@ -244,6 +245,7 @@ struct mg_session_params {
                                            commit is larger than a quarter of it */
     int64_t max_ms;                     /* node: budget; 0: none */
     bool awaited;                       /* node: a person waits for this session */
+    bool whole_ids;                     /* node: no row is told by name, because a session ended with `again` */
     uint16_t busy_seconds;              /* hub: come back in so many, unless it is awaited or an enrolment; 0: come in */
 };
 

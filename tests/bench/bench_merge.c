@@ -82,7 +82,7 @@ static void push(int node, uint64_t after, struct side *hub_side)
         mg_buf_clear(&batch);
         mg_buf_clear(&receipt);
         begin(store);
-        must(mg_replica_batch(store, after, MG_BATCH_RAW_MAX, &batch, &last, &err), &err);
+        must(mg_replica_batch(store, after, MG_BATCH_RAW_MAX, true, &batch, &last, &err), &err);
         commit(store);
         if (last == after) break;
         double start = seconds();

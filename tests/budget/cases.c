@@ -58,7 +58,7 @@ static void gather(int node)
     must(mg_replica_hello(store, &hello, &err), &err);
     for (uint64_t after = hello.acked_seq, last = after; batch_count < 64; after = last) {
         mg_buf_init(&batches[batch_count], ROOM);
-        must(mg_replica_batch(store, after, MG_BATCH_RAW_MAX, &batches[batch_count], &last, &err), &err);
+        must(mg_replica_batch(store, after, MG_BATCH_RAW_MAX, true, &batches[batch_count], &last, &err), &err);
         if (last == after) break;
         batch_count++;
     }

@@ -59,12 +59,46 @@ static bool are_commits(struct mg_bytes commits, uint32_t count)
     return mg_mp_done(&in);
 }
 
+/* A replica that holds every row whose id ends with zeros, each in a dossier of its own. */
+enum { NAME_LEN = 5 };
+
+static int shorten(void *context, int table, const uint8_t id[MG_ID_LEN])
+{
+    (void)context, (void)table;
+    return sodium_is_zero(id + NAME_LEN, MG_ID_LEN - NAME_LEN) ? NAME_LEN : 0;
+}
+
+static bool find(void *context, struct mg_bytes scope, int table, const uint8_t *name, int len, uint8_t id[MG_ID_LEN])
+{
+    (void)context, (void)scope, (void)table;
+    FUZZ_HOLDS(len >= 1 && len <= MG_NAME_MAX_LEN);
+    memset(id, 0, MG_ID_LEN);
+    memcpy(id, name, (size_t)len);
+    return len == NAME_LEN;
+}
+
+static bool dossier(void *context, int table, const uint8_t id[MG_ID_LEN], uint8_t dossier[MG_ID_LEN])
+{
+    (void)context, (void)table;
+    memcpy(dossier, id, MG_ID_LEN);
+    dossier[0] ^= 1;
+    return shorten(NULL, table, id) > 0;
+}
+
+static int target(void *context, int table, int column)
+{
+    (void)context, (void)column;
+    return table % 2 == 0 ? table : -1;
+}
+
+static struct mg_names names = {.shorten = shorten, .find = find, .dossier = dossier, .target = target, .head = 4};
+
 static bool from_columns(struct mg_bytes bytes, struct mg_buf *commits, uint32_t *count)
 {
     struct mg_mp_reader in;
     struct mg_bytes seeds;
     mg_mp_read(&in, bytes.data, bytes.len);
-    mg_commits_from_columns(&in, commits, count, &seeds);
+    mg_commits_from_columns(&in, &names, commits, count, &seeds);
     FUZZ_HOLDS(commits->cap <= commits->max);
     return mg_mp_done(&in);
 }
@@ -77,7 +111,7 @@ static void columns_and_back(struct mg_bytes bytes)
     mg_buf_init(&commits, MG_BATCH_COMMITS_MAX);
     bool good = from_columns(bytes, &commits, &count);
     if (good && are_commits(mg_buf_bytes(&commits), count)) {
-        mg_commits_to_columns(mg_buf_bytes(&commits), count, &none, room_of(&columns));
+        mg_commits_to_columns(mg_buf_bytes(&commits), count, &none, &names, room_of(&columns));
         FUZZ_HOLDS(!columns.failed && from_columns(mg_buf_bytes(&columns), room_of(&again), &came));
         FUZZ_HOLDS(came == count && again.len == commits.len && (count == 0 || memcmp(again.data, commits.data, again.len) == 0));
         mg_buf_free(&columns);
@@ -94,15 +128,15 @@ static void batch_and_back(struct mg_bytes bytes)
     struct mg_buf commits, more, again, third;
     mg_buf_init(&commits, MG_BATCH_RAW_MAX);
     mg_mp_read(&in, bytes.data, bytes.len);
-    mg_batch_read(&in, &batch, &commits);
+    mg_batch_read(&in, &names, &batch, &commits);
     if (mg_mp_done(&in) && are_commits((struct mg_bytes){batch.commits.data, batch.commits.len}, batch.commit_count)) {
         struct mg_bytes list = {batch.commits.data, batch.commits.len};
-        mg_batch_write(room_of(&again), &batch, list, batch.commit_count, &none);
+        mg_batch_write(room_of(&again), &batch, list, batch.commit_count, &none, &names);
         mg_mp_read(&in, again.data, again.len);
-        mg_batch_read(&in, &other, room_of(&more));
+        mg_batch_read(&in, &names, &other, room_of(&more));
         FUZZ_HOLDS(mg_mp_done(&in) && other.commit_count == batch.commit_count && other.commits.len == list.len);
         FUZZ_HOLDS(list.len == 0 || memcmp(other.commits.data, list.data, list.len) == 0);
-        mg_batch_write(room_of(&third), &other, list, other.commit_count, &none);
+        mg_batch_write(room_of(&third), &other, list, other.commit_count, &none, &names);
         FUZZ_HOLDS(third.len == again.len && memcmp(third.data, again.data, again.len) == 0);
         mg_buf_free(&again);
         mg_buf_free(&more);
@@ -533,7 +567,7 @@ static void seed_commits(void)
     FUZZ_HOLDS(count == 12);
     for (uint8_t how = 0; how <= 3; how += 3) {
         mg_buf_put_u8(room_of(&seed), how);
-        mg_commits_to_columns(mg_buf_bytes(&commits), count, &none, &seed);
+        mg_commits_to_columns(mg_buf_bytes(&commits), count, &none, &names, &seed);
         fuzz_seed(mg_buf_bytes(&seed));
         mg_buf_free(&seed);
     }

@@ -118,7 +118,7 @@ static void honest_batch(int node, struct mg_buf *batch)
     room_of(batch);
     assert_int_equal(mg_apply_begin(store, &err), MG_OK);
     assert_int_equal(mg_replica_hello(store, &hello, &err), MG_OK);
-    assert_int_equal(mg_replica_batch(store, hello.acked_seq, MG_BATCH_RAW_MAX, batch, &last, &err), MG_OK);
+    assert_int_equal(mg_replica_batch(store, hello.acked_seq, MG_BATCH_RAW_MAX, false, batch, &last, &err), MG_OK);
     mg_apply_rollback(store);
     assert_true(last > hello.acked_seq);
 }
@@ -401,13 +401,13 @@ static void with_range(struct mg_bytes bytes, uint64_t first, uint64_t last, str
     struct mg_buf commits;
     room_of(&commits);
     mg_mp_read(&in, bytes.data, bytes.len);
-    mg_batch_read(&in, &batch, &commits);
+    mg_batch_read(&in, NULL, &batch, &commits);
     assert_true(mg_mp_done(&in));
     batch.first_seq = first;
     batch.last_seq = last;
     mg_batch_sign(&batch, identity(LIAR)->sign_secret);
     room_of(out);
-    mg_batch_write(out, &batch, (struct mg_bytes){batch.commits.data, batch.commits.len}, batch.commit_count, &none);
+    mg_batch_write(out, &batch, (struct mg_bytes){batch.commits.data, batch.commits.len}, batch.commit_count, &none, NULL);
     mg_buf_free(&commits);
 }
 

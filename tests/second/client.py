@@ -114,7 +114,7 @@ class Client:
         if acked:
             acked_hash = next(head[1][:8] for chain, head in replica.heads.items() if chain[0] == self.node and head[0] == acked)
         # Chunks of less than 20 thousand bytes: no snapshot (6.4).
-        hello = [HELLO, 1, 1, state["incarnation"], state["cursor"], acked, last, acked_hash, 2, 19]
+        hello = [HELLO, 1, 1, state["incarnation"], state["cursor"], acked, last, acked_hash, 2, 19, False]
         line.shake_hands(key_pair(bytes.fromhex(state["noise"])), bytes.fromhex(state["hub_noise"]), b"", pack(hello))
         if last > acked:
             line.say(PUSH, 0, True, False, self.batch(forge))

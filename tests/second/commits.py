@@ -118,13 +118,14 @@ class Ids:
 
     def next(self):
         back = self.refs.next()
+        need(back != 1, "a row by name, though HELLO did not ask for them")
         if back == 0:
             time = self.times.next()
             need(time < 1 << 48, "an id's first six bytes")
             self.told.append(u64(time)[2:] + self.tails.next(10))
             return self.told[-1]
-        need(back <= len(self.told), "an id that was never told")
-        return self.told[-back]
+        need(back - 1 <= len(self.told), "an id that was never told")
+        return self.told[1 - back]
 
     def at_end(self):
         return self.refs.at_end() and self.times.at_end() and self.tails.at_end()
@@ -179,10 +180,11 @@ def seeded_salts(seeds):
 
 def read_columns(data):
     fields = unpack(data)
-    need(isinstance(fields, list) and len(fields) == 21, "columns have 21 fields")
+    need(isinstance(fields, list) and len(fields) == 23, "columns have 23 fields")
     (count, scopes, histories, seqs, scope_of, ms, counters, seen, seen_n, bases, shape, salts,
-     seeds, tables, kinds, masks, refs, id_times, id_tails, values, opaque) = fields
+     seeds, tables, kinds, masks, refs, name_lens, id_times, id_tails, names, values, opaque) = fields
     need(is_number(count, 4096), "the count of commits")
+    need(name_lens == b"" and names == b"", "rows by name, though HELLO did not ask for them")
     seqs, ms, seen_n = Column(seqs, True), Column(ms, True), Column(seen_n, True)
     scope_of, counters, seen, bases, shape, salts, tables, kinds, masks = map(
         Column, (scope_of, counters, seen, bases, shape, salts, tables, kinds, masks))

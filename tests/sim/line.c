@@ -44,7 +44,8 @@ static void params(struct sim *s, int machine, const struct mg_identity *identit
 {
     struct sim_machine *m = &s->machines[machine];
     m->env.random(m, ephemeral, MG_KEY_LEN);
-    *out = (struct mg_session_params){.workshop = &s->workshop, .identity = identity, .ephemeral = ephemeral, .now_ms = s->now};
+    *out = (struct mg_session_params){.workshop = &s->workshop, .identity = identity, .ephemeral = ephemeral, .now_ms = s->now,
+                                         .whole_ids = m->whole_ids};
     if (machine != SIM_HUB && s->plan.budgets && !s->healing && sim_chance(s, 50)) out->max_bytes = MG_SESSION_LEAST_BUDGET + sim_below(s, 20000);
 }
 
@@ -141,6 +142,8 @@ static void line_end(struct sim *s, struct sim_line *line)
                 close->status != MG_OK ? close->error.text : "", (unsigned long long)close->figures.pushed,
                 (unsigned long long)close->figures.pulled, (unsigned long long)close->figures.bytes_sent,
                 (unsigned long long)close->figures.bytes_received, close->figures.complete ? ", all of it" : "");
+        m->whole_ids = close->again;
+        s->tally.misled += close->again;
         s->tally.whole += close->figures.complete;
         s->tally.moved += close->figures.pushed + close->figures.pulled;
         check_session(s, line);

@@ -49,6 +49,7 @@ struct sim_machine {
     struct mg_invitation invitation;
     struct mg_identity keys; /* of a device that is not enrolled yet */
     bool born, revoked;
+    bool whole_ids; /* its last session ended because rows told by name were misunderstood */
     bool old_program, runs_old; /* understands no migration: at its next start, and now */
     int64_t clock_offset, clock_drift; /* ms; parts in a million */
     int64_t up_at;                     /* when somebody starts it again */
@@ -99,7 +100,7 @@ struct sim {
     struct sim_line lines[SIM_LINES];
     struct mg_workshop workshop;
     struct model model;
-    struct { uint64_t sessions, whole, kills, restores, stores, acts, moved, differ; } tally;
+    struct { uint64_t sessions, whole, kills, restores, stores, acts, moved, differ, misled; } tally;
 };
 
 /* sim.c */

@@ -80,9 +80,9 @@ bool forge_batch(struct mg_store *hub, const struct mg_identity *by, uint64_t in
     memcpy(batch.node, by->node, MG_ID_LEN);
     batch.heads = mg_buf_bytes(&heads);
     mg_batch_sign(&batch, by->sign_secret);
-    if (mg_mp_done(&in) && columns) mg_batch_write(out, &batch, commits, count, &none);
+    if (mg_mp_done(&in) && columns) mg_batch_write(out, &batch, commits, count, &none, NULL);
     else {
-        mg_batch_write(out, &batch, commits, 0, &none);
+        mg_batch_write(out, &batch, commits, 0, &none, NULL);
         mg_assert(out->len > 0);
         out->len--; /* the nil where the commits would be */
         mg_mp_put_array(out, count);

@@ -230,6 +230,7 @@ struct talk {
     struct mg_history histories[MG_HISTORIES_MAX];
     uint64_t pushed; /* the last own seq that the hub has */
     bool push_only, by_snapshot;
+    bool whole_ids; /* rows told by name were misunderstood */
     struct mg_run_figures figures;
     struct mg_buf bytes, receipt; /* what goes from one to the other, one thing at a time */
     struct mg_error *err;
@@ -256,6 +257,7 @@ static mg_status greet(struct talk *t, bool *forked)
     int count;
     in_tx(t->node, mg_replica_hello(t->node, &hello, t->err));
     in_tx(t->hub, mg_hub_admit(t->hub, mg_store_identity(t->node)->noise_public, &t->peer, t->err));
+    t->peer.by_name = !t->whole_ids;
     in_tx(t->hub, mg_hub_hello(t->hub, &t->peer, &hello, NULL, 0, t->histories, &t->welcome, t->err));
     if (t->welcome.lineage_wanted) {
         in_tx(t->node, mg_replica_lineage(t->node, lineage, &count, t->err));
@@ -292,7 +294,7 @@ static mg_status push(struct talk *t)
     for (;;) {
         uint64_t last, fork_base = UINT64_MAX;
         mg_buf_clear(&t->bytes);
-        in_tx(t->node, mg_replica_batch(t->node, t->pushed, MG_BATCH_RAW_MAX, &t->bytes, &last, t->err));
+        in_tx(t->node, mg_replica_batch(t->node, t->pushed, MG_BATCH_RAW_MAX, !t->whole_ids, &t->bytes, &last, t->err));
         mg_status status = last > t->pushed ? give(t, false, &fork_base) : MG_OK;
         if (status != MG_OK || last == t->pushed) return status;
         t->figures.pushed += last - t->pushed;
@@ -385,12 +387,22 @@ static mg_status talk(struct talk *t, struct mg_outcome *outcome)
     return MG_OK;
 }
 
+/* As daemon/call.c calls again. */
+static mg_status talk_until_understood(struct talk *t, struct mg_outcome *outcome)
+{
+    mg_status status = talk(t, outcome);
+    if (status != MG_BAD_BYTES || !(mg_names_misled(t->node) || mg_names_misled(t->hub))) return status;
+    t->w->misled++;
+    t->whole_ids = true;
+    return talk(t, outcome);
+}
+
 /* With its report, as daemon/dial.c has one written. */
 static mg_status reported_talk(struct talk *t, struct mg_outcome *outcome)
 {
     mg_status status = mg_runs_begin(t->node, t->w->trigger, t->w->since_s, t->err);
     if (status != MG_OK) return status;
-    status = t->w->hub_away ? mg_fail(t->err, MG_UNREACHABLE, "nobody answers") : talk(t, outcome);
+    status = t->w->hub_away ? mg_fail(t->err, MG_UNREACHABLE, "nobody answers") : talk_until_understood(t, outcome);
     if (t->push_only && status == MG_OK) mg_runs_forget(t->node);
     struct mg_error err = {""};
     mg_status kept = mg_runs_end(t->node, status, t->err->text, &t->figures, &err);

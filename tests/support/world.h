@@ -44,6 +44,7 @@ struct world {
     enum mg_trigger trigger;
     int64_t since_s;
     bool hub_away; /* nobody answers */
+    int misled;   /* conversations in which rows told by name were misunderstood, and that began again with whole ids */
     bool heeds_snapshots; /* a snapshot is pulled whenever the hub says so */
     bool trips_are_undone; /* trip.h: what a file asks of a store is taken back at its end */
 };

@@ -1,6 +1,6 @@
 /*
- * test_commit_columns.c - commits come back from columns byte for byte; hostile columns do not; salts
- * are told for the commits that are there and for no others.
+ * test_commit_columns.c - commits come back from columns byte for byte, also where rows are told by name; hostile columns do
+ * not; salts are told for the commits that are there and for no others.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -130,24 +130,73 @@ static uint32_t some_commits(uint64_t seed, uint32_t most, struct mg_buf *commit
     return count;
 }
 
+/* --- names, as a replica may give them that holds every row with an even first byte --- */
+
+enum { NAME_LEN = 5, NAMES_MAX = 4096 };
+
+static struct {
+    uint8_t ids[NAMES_MAX][MG_ID_LEN];
+    int count, told, dossiers;
+} held;
+
+static int shorten(void *context, int table, const uint8_t id[MG_ID_LEN])
+{
+    (void)context, (void)table;
+    if (id[0] & 1) return 0;
+    assert_true(held.count < NAMES_MAX);
+    memcpy(held.ids[held.count++], id, MG_ID_LEN);
+    held.told++;
+    return NAME_LEN;
+}
+
+static bool find(void *context, struct mg_bytes scope, int table, const uint8_t *name, int len, uint8_t id[MG_ID_LEN])
+{
+    (void)context, (void)scope, (void)table;
+    for (int i = 0; i < held.count && len == NAME_LEN; i++) {
+        if (memcmp(held.ids[i], name, NAME_LEN) != 0) continue;
+        memcpy(id, held.ids[i], MG_ID_LEN);
+        return true;
+    }
+    return false;
+}
+
+static bool dossier(void *context, int table, const uint8_t id[MG_ID_LEN], uint8_t dossier[MG_ID_LEN])
+{
+    (void)context, (void)table;
+    memcpy(dossier, known_ids[0], MG_ID_LEN);
+    held.dossiers += (id[0] & 1) == 0;
+    return (id[0] & 1) == 0;
+}
+
+static int target(void *context, int table, int column)
+{
+    (void)context;
+    return (table + column) % 3 == 0 ? table : -1;
+}
+
+static struct mg_names names = {.shorten = shorten, .find = find, .dossier = dossier, .target = target, .head = 4};
+static struct mg_names *by; /* what is read and written with; NULL: whole ids */
+
 static mg_status back(struct mg_bytes columns, struct mg_buf *commits, uint32_t *count)
 {
     struct mg_mp_reader in;
     struct mg_bytes seeds;
     mg_mp_read(&in, columns.data, columns.len);
-    mg_commits_from_columns(&in, commits, count, &seeds);
+    mg_commits_from_columns(&in, by, commits, count, &seeds);
     return mg_mp_done(&in) ? MG_OK : MG_BAD_BYTES;
 }
 
 static void commits_come_back(void **state)
 {
-    (void)state;
+    by = *state;
+    memset(&held, 0, sizeof held);
     for (uint64_t seed = 1; seed <= 400; seed++) {
         struct mg_buf commits, columns, again;
         uint32_t count = some_commits(seed, 60, &commits), came;
         mg_buf_init(&columns, 1024 * 1024);
         mg_buf_init(&again, 1024 * 1024);
-        mg_commits_to_columns(mg_buf_bytes(&commits), count, &own, &columns);
+        held.count = 0;
+        mg_commits_to_columns(mg_buf_bytes(&commits), count, &own, by, &columns);
         assert_false(columns.failed);
         assert_int_equal(back(mg_buf_bytes(&columns), &again, &came), MG_OK);
         assert_int_equal(came, count);
@@ -157,17 +206,19 @@ static void commits_come_back(void **state)
         mg_buf_free(&columns);
         mg_buf_free(&again);
     }
+    if (by != NULL) assert_true(held.told > 1000 && held.dossiers > 100);
 }
 
 /* A byte changed is refused, or is other commits: there is one way to write them. */
 static void no_byte_is_without_meaning(void **state)
 {
-    (void)state;
+    by = *state;
     for (uint64_t seed = 1; seed <= 6; seed++) {
         struct mg_buf commits, columns, again;
         uint32_t count = some_commits(seed, 12, &commits), came;
         mg_buf_init(&columns, 1024 * 1024);
-        mg_commits_to_columns(mg_buf_bytes(&commits), count, &own, &columns);
+        held.count = 0;
+        mg_commits_to_columns(mg_buf_bytes(&commits), count, &own, by, &columns);
         for (size_t at = 0; at < columns.len; at++) {
             uint8_t kept = columns.data[at];
             for (int bit = 0; bit < 8; bit++) {
@@ -190,14 +241,91 @@ static void no_byte_is_without_meaning(void **state)
     }
 }
 
+/* An update in a dossier as people make it: what is told by name is shorter, what is not held is refused, and so is what
+ * a reader without rows is told by name. */
+static void a_name_is_short_and_needs_its_row(void **state)
+{
+    (void)state;
+    struct mg_buf commits, body, whole, named, again;
+    uint8_t row[MG_ID_LEN];
+    uint32_t came;
+    by = &names;
+    held.count = 0;
+    draw_bytes(row, sizeof row);
+    row[0] &= 0xfe;
+    mg_buf_init(&commits, 4096);
+    mg_buf_init(&body, 4096);
+    mg_buf_init(&whole, 4096);
+    mg_buf_init(&named, 4096);
+    mg_buf_init(&again, 4096);
+    struct mg_op op = {.table = 5, .kind = MG_OP_WRITE, .mask = 2, .values[1] = {.kind = MG_INT, .integer = 7}};
+    memcpy(op.id, row, sizeof row);
+    mg_mp_put_array(&body, 1);
+    mg_mp_put_array(&body, 2);
+    mg_mp_put_bin(&body, known_ids[0], MG_ID_LEN);
+    mg_op_write(&body, &op);
+    struct mg_commit commit = {.seq = 1, .scope = "", .has_salt = true, .body = mg_buf_bytes(&body)};
+    mg_commit_write(&commits, &commit);
+    mg_commits_to_columns(mg_buf_bytes(&commits), 1, &own, NULL, &whole);
+    mg_commits_to_columns(mg_buf_bytes(&commits), 1, &own, by, &named);
+    assert_true(named.len + MG_ID_LEN < whole.len);
+    assert_int_equal(back(mg_buf_bytes(&named), &again, &came), MG_OK);
+    assert_true(names.used);
+    assert_int_equal(again.len, commits.len);
+    assert_memory_equal(again.data, commits.data, commits.len);
+    held.count = 0;
+    mg_buf_clear(&again);
+    assert_int_equal(back(mg_buf_bytes(&named), &again, &came), MG_BAD_BYTES);
+    assert_true(names.used);
+    by = NULL;
+    assert_int_equal(back(mg_buf_bytes(&named), &again, &came), MG_BAD_BYTES);
+    assert_int_equal(back(mg_buf_bytes(&whole), &again, &came), MG_OK);
+    by = &names;
+    assert_int_equal(back(mg_buf_bytes(&whole), &again, &came), MG_OK);
+    assert_false(names.used);
+    mg_buf_free(&commits);
+    mg_buf_free(&body);
+    mg_buf_free(&whole);
+    mg_buf_free(&named);
+    mg_buf_free(&again);
+}
+
+/* What a batch makes is told whole, wherever in it the id is met first. */
+static void a_row_of_the_batch_itself_is_told_whole(void **state)
+{
+    (void)state;
+    struct mg_buf commits, body, columns;
+    by = &names;
+    held.told = held.count = 0;
+    mg_buf_init(&commits, 4096);
+    mg_buf_init(&body, 4096);
+    mg_buf_init(&columns, 4096);
+    struct mg_op insert = {.table = 5, .kind = MG_OP_INSERT, .id = {2, 3}}, refers = {.table = 6, .kind = MG_OP_INSERT, .id = {4, 5}, .mask = 1};
+    refers.values[0] = (struct mg_value){.kind = MG_BLOB, .data = insert.id, .len = MG_ID_LEN};
+    mg_mp_put_array(&body, 1);
+    mg_mp_put_array(&body, 3);
+    mg_mp_put_bin(&body, insert.id, MG_ID_LEN);
+    mg_op_write(&body, &refers);
+    mg_op_write(&body, &insert);
+    struct mg_commit commit = {.seq = 1, .scope = "", .has_salt = true, .body = mg_buf_bytes(&body)};
+    mg_commit_write(&commits, &commit);
+    mg_commits_to_columns(mg_buf_bytes(&commits), 1, &own, by, &columns);
+    assert_false(columns.failed);
+    assert_int_equal(held.told, 0);
+    mg_buf_free(&commits);
+    mg_buf_free(&body);
+    mg_buf_free(&columns);
+}
+
 /* A few bytes must not become more than the ceiling, nor cost the time of it. */
 static void what_grows_too_large_is_refused(void **state)
 {
     (void)state;
+    by = NULL;
     struct mg_buf commits, columns, small;
     uint32_t count = some_commits(3, 60, &commits), came;
     mg_buf_init(&columns, 1024 * 1024);
-    mg_commits_to_columns(mg_buf_bytes(&commits), count, &own, &columns);
+    mg_commits_to_columns(mg_buf_bytes(&commits), count, &own, NULL, &columns);
     mg_buf_init(&small, commits.len - 1);
     assert_int_equal(back(mg_buf_bytes(&columns), &small, &came), MG_BAD_BYTES);
     mg_buf_free(&small);
@@ -209,6 +337,7 @@ static void what_grows_too_large_is_refused(void **state)
 static void salts_that_are_not_told_go_as_bytes(void **state)
 {
     (void)state;
+    by = NULL;
     enum { RUNS = MG_SALT_NODES_MAX + 40 };
     struct mg_buf commits, columns, again;
     uint32_t count = 0, came;
@@ -221,7 +350,7 @@ static void salts_that_are_not_told_go_as_bytes(void **state)
             assert_true(mg_salt_of(&own, commit.seq, commit.salt));
             mg_commit_write(&commits, &commit);
         }
-    mg_commits_to_columns(mg_buf_bytes(&commits), count, &own, &columns);
+    mg_commits_to_columns(mg_buf_bytes(&commits), count, &own, NULL, &columns);
     assert_int_equal(back(mg_buf_bytes(&columns), &again, &came), MG_OK);
     assert_int_equal(again.len, commits.len);
     assert_memory_equal(again.data, commits.data, commits.len);
@@ -244,13 +373,13 @@ static void a_batch_is_never_longer_than_its_commits(void **state)
         batch.heads = (struct mg_bytes){(const uint8_t *)"\x91\x93\xa0\x01\xc4\x20" "01234567890123456789012345678901", 38};
         mg_buf_init(&out, 1024 * 1024);
         mg_buf_init(&room, MG_BATCH_COMMITS_MAX);
-        mg_batch_write(&out, &batch, (struct mg_bytes){NULL, 0}, 0, &own);
+        mg_batch_write(&out, &batch, (struct mg_bytes){NULL, 0}, 0, &own, NULL);
         head = out.len;
         mg_buf_clear(&out);
-        mg_batch_write(&out, &batch, mg_buf_bytes(&commits), count, &own);
+        mg_batch_write(&out, &batch, mg_buf_bytes(&commits), count, &own, NULL);
         assert_true(out.len <= head + commits.len + 4);
         mg_mp_read(&in, out.data, out.len);
-        mg_batch_read(&in, &came, &room);
+        mg_batch_read(&in, NULL, &came, &room);
         assert_true(mg_mp_done(&in));
         assert_int_equal(came.commit_count, count);
         assert_int_equal(came.commits.len, commits.len);
@@ -261,7 +390,7 @@ static void a_batch_is_never_longer_than_its_commits(void **state)
         struct mg_buf small;
         mg_buf_init(&small, commits.len - 1);
         mg_mp_read(&in, out.data, out.len);
-        mg_batch_read(&in, &came, &small);
+        mg_batch_read(&in, NULL, &came, &small);
         assert_non_null(in.error);
         mg_buf_free(&small);
         mg_buf_free(&commits);
@@ -364,7 +493,11 @@ int main(void)
         cmocka_unit_test(numbers_come_back),
         cmocka_unit_test(longer_numbers_than_needed_are_refused),
         cmocka_unit_test(commits_come_back),
+        cmocka_unit_test_prestate(commits_come_back, &names),
         cmocka_unit_test(no_byte_is_without_meaning),
+        cmocka_unit_test_prestate(no_byte_is_without_meaning, &names),
+        cmocka_unit_test(a_name_is_short_and_needs_its_row),
+        cmocka_unit_test(a_row_of_the_batch_itself_is_told_whole),
         cmocka_unit_test(what_grows_too_large_is_refused),
         cmocka_unit_test(salts_that_are_not_told_go_as_bytes),
         cmocka_unit_test(a_batch_is_never_longer_than_its_commits),

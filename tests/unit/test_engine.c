@@ -175,7 +175,7 @@ static void a_receipt_for_a_twin_is_none(void **state)
     mg_buf_init(&bytes, MG_CHUNK_RAW_MAX);
     mg_buf_init(&receipt, MG_CHUNK_RAW_MAX);
     assert_int_equal(mg_apply_begin(world_store(w, ANNE), &err), MG_OK);
-    assert_int_equal(mg_replica_batch(world_store(w, ANNE), 0, MG_BATCH_RAW_MAX, &bytes, &last, &err), MG_OK);
+    assert_int_equal(mg_replica_batch(world_store(w, ANNE), 0, MG_BATCH_RAW_MAX, false, &bytes, &last, &err), MG_OK);
     mg_apply_rollback(world_store(w, ANNE));
     struct mg_store *hub = world_store(w, HUB);
     assert_int_equal(mg_apply_begin(hub, &err), MG_OK);
@@ -196,7 +196,7 @@ static void a_receipt_for_a_twin_is_none(void **state)
 }
 
 /* What the hub would send NODE after position FROM, as it is on the line; freed by the caller. */
-static void next_chunk(int node, uint64_t from, struct mg_buf *bytes)
+static void next_chunk(int node, bool by_name, uint64_t from, struct mg_buf *bytes)
 {
     struct mg_peer peer;
     struct mg_end end;
@@ -205,6 +205,7 @@ static void next_chunk(int node, uint64_t from, struct mg_buf *bytes)
     mg_buf_init(bytes, MG_CHUNK_RAW_MAX);
     assert_int_equal(mg_apply_begin(hub, &err), MG_OK);
     assert_int_equal(mg_hub_admit(hub, mg_store_identity(world_store(w, node))->noise_public, &peer, &err), MG_OK);
+    peer.by_name = by_name;
     assert_int_equal(mg_hub_chunk(hub, &peer, &from, MG_CHUNK_RAW_MAX, bytes, &end, &err), MG_OK);
     mg_apply_rollback(hub);
     assert_true(bytes->len > 0);
@@ -237,7 +238,7 @@ static void a_twins_commits_are_not_ours_though_we_are_farther(void **state)
     world_sync(w, twin);
     world_add(w, ANNE, "participant", p, "family_name=Durand", NULL);
     world_add(w, ANNE, "participant", r, "family_name=Leroy", NULL);
-    next_chunk(ANNE, position, &bytes);
+    next_chunk(ANNE, false, position, &bytes);
     assert_int_equal(take_chunk(ANNE, mg_buf_bytes(&bytes), &err), MG_FAILED);
     assert_non_null(strstr(err.text, "copy"));
     mg_buf_free(&bytes);
@@ -275,7 +276,7 @@ static void a_revocation_takes_effect_in_a_session(void **state)
     assert_non_null(strstr(err.text, "revoked"));
     mg_buf_clear(&bytes);
     assert_int_equal(mg_apply_begin(world_store(w, ANNE), &err), MG_OK);
-    assert_int_equal(mg_replica_batch(world_store(w, ANNE), 0, MG_BATCH_RAW_MAX, &bytes, &last, &err), MG_OK);
+    assert_int_equal(mg_replica_batch(world_store(w, ANNE), 0, MG_BATCH_RAW_MAX, false, &bytes, &last, &err), MG_OK);
     mg_apply_rollback(world_store(w, ANNE));
     assert_int_equal(mg_hub_sequence(hub, &peer, mg_buf_bytes(&bytes), false, &receipt, &fork_base, &err), MG_DENIED);
     mg_apply_rollback(hub);
@@ -972,7 +973,7 @@ static void an_id_is_not_given_to_another_participants_row(void **state)
 /* --- what the hub does not believe --- */
 
 /* ANNE's next batch as she would send it, for somebody to spoil. */
-static void next_batch(int node, struct mg_buf *batch)
+static void next_batch(int node, bool by_name, struct mg_buf *batch)
 {
     struct mg_store *store = world_store(w, node);
     struct mg_hello hello;
@@ -981,7 +982,7 @@ static void next_batch(int node, struct mg_buf *batch)
     mg_buf_init(batch, 2 * MG_CHUNK_RAW_MAX);
     assert_int_equal(mg_apply_begin(store, &err), MG_OK);
     assert_int_equal(mg_replica_hello(store, &hello, &err), MG_OK);
-    assert_int_equal(mg_replica_batch(store, hello.acked_seq, MG_BATCH_RAW_MAX, batch, &last, &err), MG_OK);
+    assert_int_equal(mg_replica_batch(store, hello.acked_seq, MG_BATCH_RAW_MAX, by_name, batch, &last, &err), MG_OK);
     assert_true(last > hello.acked_seq);
     mg_apply_rollback(store);
 }
@@ -1006,6 +1007,119 @@ static mg_status offer(int node, struct mg_bytes batch, struct mg_error *err)
     return status;
 }
 
+/* --- rows told by name --- */
+
+/* Enough edits that they travel as columns; the last one gives NAME. */
+static void rename_often(int node, const char *family_name, const char *name)
+{
+    for (int i = 0; i < 8; i++)
+        world_sql(w, node, "UPDATE participant SET given_name = '%s' WHERE family_name = '%s'", i == 7 ? name : text_of("A%d", i), family_name);
+}
+
+/* BASTIEN has made a row, unknown to ANNE, whose id begins as that of hers which she changes: nobody guesses, nobody is
+ * blamed, and a second conversation says whole ids. */
+static void a_name_that_two_rows_have_is_asked_again(void **state)
+{
+    (void)state;
+    open_martigues(26);
+    world_sql(w, ANNE, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC65079A685D05FF4092F4A51', '%s', 'Une', 'A')", MDFJ);
+    world_sync(w, ANNE);
+    world_sql(w, BASTIEN, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC65179A685D05FF4092F4A51', '%s', 'Autre', 'B')", MDFJ);
+    world_sync(w, BASTIEN);
+    assert_int_equal(w->misled, 0);
+    rename_often(ANNE, "Une", "C");
+    world_sync(w, ANNE);
+    assert_int_equal(w->misled, 1);
+    world_sync_all(w);
+    assert_int_equal(w->misled, 1); /* who holds both rows takes more bytes */
+    rename_often(ANNE, "Une", "D");
+    world_sync_all(w);
+    assert_int_equal(w->misled, 1);
+    assert_string_equal(world_read(w, BASTIEN, "SELECT given_name FROM participant WHERE family_name = 'Une'"), "D");
+    expect_peace();
+}
+
+/* The same with a row of another antenna: where the commit says it lives tells them apart. */
+static void a_name_is_looked_up_where_its_commit_lives(void **state)
+{
+    (void)state;
+    open_martigues(27);
+    world_sql(w, ANNE, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC65079A685D05FF4092F4A51', '%s', 'Une', 'A')", MDFJ);
+    world_sql(w, CHLOE, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC65179A685D05FF4092F4A51', '%s', 'Autre', 'B')", MSP);
+    world_sync_all(w);
+    rename_often(ANNE, "Une", "C");
+    rename_often(CHLOE, "Autre", "D");
+    world_sync_all(w);
+    assert_int_equal(w->misled, 0);
+    assert_string_equal(world_read(w, HUB, "SELECT group_concat(given_name, '') FROM (SELECT given_name FROM participant ORDER BY id)"), "CD");
+    expect_peace();
+}
+
+/* A name that leads to one row, and the wrong one, is not the author's forgery: nothing is changed, and whole ids are asked for. */
+static void a_name_that_leads_to_another_row_blames_nobody(void **state)
+{
+    (void)state;
+    static const uint8_t name[] = {0xc4, 0x06, 0x01, 0x74, 0x87, 0x6e, 0xc6, 0x50};
+    struct mg_buf batch;
+    struct mg_error err;
+    open_martigues(28);
+    world_sql(w, ANNE, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC65079A685D05FF4092F4A51', '%s', 'Une', 'A')", MDFJ);
+    world_sql(w, ANNE, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC75179A685D05FF4092F4A51', '%s', 'Autre', 'B')", MDFJ);
+    world_sync(w, ANNE);
+    rename_often(ANNE, "Une", "C");
+    next_batch(ANNE, true, &batch);
+    uint8_t *at = memmem(batch.data, batch.len, name, sizeof name);
+    assert_non_null(at);
+    at[6] = 0xc7;
+    at[7] = 0x51;
+    assert_int_equal(offer(ANNE, mg_buf_bytes(&batch), &err), MG_BAD_BYTES);
+    assert_true(mg_names_misled(world_store(w, HUB)));
+    at[6] = 0xc8; /* nobody's */
+    assert_int_equal(offer(ANNE, mg_buf_bytes(&batch), &err), MG_BAD_BYTES);
+    assert_true(mg_names_misled(world_store(w, HUB)));
+    assert_string_equal(world_read(w, HUB, "SELECT count(*) FROM mg_quarantine"), "0");
+    assert_string_equal(world_read(w, HUB, "SELECT given_name FROM participant WHERE family_name = 'Autre'"), "B");
+    mg_buf_free(&batch);
+    /* With whole ids it would be one. */
+    next_batch(ANNE, false, &batch);
+    batch.data[batch.len - 1] ^= 1;
+    assert_int_equal(offer(ANNE, mg_buf_bytes(&batch), &err), MG_BAD_BYTES);
+    assert_false(mg_names_misled(world_store(w, HUB)));
+    mg_buf_free(&batch);
+    world_sync_all(w);
+    assert_int_equal(w->misled, 0);
+    assert_string_equal(world_read(w, HUB, "SELECT given_name FROM participant WHERE family_name = 'Une'"), "C");
+    expect_peace();
+}
+
+/* BASTIEN has made a row, and the hub, which does not know of it, tells him of another that begins so. */
+static void a_reader_that_is_misled_takes_nothing(void **state)
+{
+    (void)state;
+    struct mg_buf chunk;
+    struct mg_error err;
+    open_martigues(29);
+    world_sql(w, ANNE, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC65079A685D05FF4092F4A51', '%s', 'Une', 'A')", MDFJ);
+    world_sync_all(w);
+    uint64_t from = world_standing(w, BASTIEN).cursor.n;
+    rename_often(ANNE, "Une", "C");
+    world_sync(w, ANNE);
+    world_sql(w, BASTIEN, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC65179A685D05FF4092F4A51', '%s', 'Autre', 'B')", MDFJ);
+    next_chunk(BASTIEN, true, from, &chunk);
+    assert_int_equal(take_chunk(BASTIEN, mg_buf_bytes(&chunk), &err), MG_BAD_BYTES);
+    assert_true(mg_names_misled(world_store(w, BASTIEN)));
+    mg_buf_free(&chunk);
+    assert_int_equal(world_standing(w, BASTIEN).cursor.n, from);
+    next_chunk(BASTIEN, false, from, &chunk);
+    assert_int_equal(take_chunk(BASTIEN, mg_buf_bytes(&chunk), &err), MG_OK);
+    mg_buf_free(&chunk);
+    world_sync_all(w);
+    assert_string_equal(world_read(w, BASTIEN, "SELECT given_name FROM participant WHERE family_name = 'Une'"), "C");
+    expect_peace();
+}
+
+/* --- forgeries --- */
+
 static void no_bit_of_a_batch_can_be_changed(void **state)
 {
     (void)state;
@@ -1013,7 +1127,7 @@ static void no_bit_of_a_batch_can_be_changed(void **state)
     struct mg_buf batch;
     open_martigues(26);
     world_add(w, ANNE, "participant", p, "family_name=Vrai", NULL);
-    next_batch(ANNE, &batch);
+    next_batch(ANNE, false, &batch);
     char commits[32];
     snprintf(commits, sizeof commits, "%s", world_read(w, HUB, "SELECT count(*) FROM mg_commit"));
     struct mg_standing before = world_standing(w, HUB);
@@ -1047,7 +1161,7 @@ static void no_bit_of_a_chunk_can_be_changed(void **state)
     world_add(w, ANNE, "participant", p, "family_name=Vrai", NULL);
     world_set(w, ANNE, "participant", p, "family_name", "Vraie");
     world_sync(w, ANNE);
-    next_chunk(BASTIEN, from, &chunk);
+    next_chunk(BASTIEN, false, from, &chunk);
     struct mg_mp_reader in;
     mg_mp_read(&in, chunk.data, chunk.len);
     mg_mp_expect_array(&in, 3);
@@ -1075,7 +1189,7 @@ static void nobody_writes_in_anothers_name(void **state)
     struct mg_error err;
     open_martigues(27);
     world_add(w, ANNE, "participant", NULL, "family_name=D'Anne", NULL);
-    next_batch(ANNE, &batch);
+    next_batch(ANNE, false, &batch);
     assert_int_equal(offer(BASTIEN, mg_buf_bytes(&batch), &err), MG_BAD_BYTES);
     mg_buf_free(&batch);
     assert_string_equal(world_read(w, HUB, "SELECT count(*) FROM participant"), "0");
@@ -1389,6 +1503,10 @@ int main(void)
         story(a_large_transaction_is_split),
         story(a_refused_transaction_changes_nothing),
         story(an_id_is_not_given_to_another_participants_row),
+        story(a_name_that_two_rows_have_is_asked_again),
+        story(a_name_is_looked_up_where_its_commit_lives),
+        story(a_name_that_leads_to_another_row_blames_nobody),
+        story(a_reader_that_is_misled_takes_nothing),
         story(no_bit_of_a_batch_can_be_changed),
         story(no_bit_of_a_chunk_can_be_changed),
         story(nobody_writes_in_anothers_name),

@@ -17,8 +17,8 @@
 
 static const char *const golden[MG_MESSAGE_TYPES] = {
     [MG_MSG_HELLO] =
-        "9a010103cf7fffffffffffffff92cf0123456789abcdefce00011170ccc8ccc9c408a0a1a2a3a4a5a6a7"
-        "0440",
+        "9b010103cf7fffffffffffffff92cf0123456789abcdefce00011170ccc8ccc9c408a0a1a2a3a4a5a6a7"
+        "0440c3",
     [MG_MSG_WELCOME] =
         "990201ccc8c408a0a1a2a3a4a5a6a702cd012ccf000001a0c4506c00079293cf11111111111111110000"
         "93cf0123456789abcdefcf1111111111111111cd012c",
@@ -89,7 +89,7 @@ static void example(enum mg_message_type type, struct mg_message *message)
     *message = (struct mg_message){.type = type};
     switch (type) {
     case MG_MSG_HELLO:
-        message->as.hello = (struct mg_msg_hello){.protocol = 1, .window = 4, .chunk_units = 64};
+        message->as.hello = (struct mg_msg_hello){.protocol = 1, .window = 4, .chunk_units = 64, .by_name = true};
         message->as.hello.state = (struct mg_hello){.schema_version = 3,
                                                     .incarnation = INT64_MAX,
                                                     .cursor = cursor,
@@ -383,13 +383,15 @@ static void limits_are_kept(void **state)
 {
     (void)state;
     static const char *const over[] = {
-        /* HELLO: window 0, window 5, chunk 0, chunk 65, more receipts than commits, 2^63 */
-        "9a010103019201000000c4080000000000000000" "0040",
-        "9a010103019201000000c4080000000000000000" "0540",
-        "9a010103019201000000c4080000000000000000" "0400",
-        "9a010103019201000000c4080000000000000000" "0441",
-        "9a010103019201000100c4080000000000000000" "0440",
-        "9a010103cf80000000000000009201000000c40800000000000000000440",
+        /* HELLO: window 0, window 5, chunk 0, chunk 65, more receipts than commits, 2^63; names 0 and 1 for false and true */
+        "9b010103019201000000c4080000000000000000" "0040c2",
+        "9b010103019201000000c4080000000000000000" "0540c2",
+        "9b010103019201000000c4080000000000000000" "0400c2",
+        "9b010103019201000000c4080000000000000000" "0441c2",
+        "9b010103019201000100c4080000000000000000" "0440c2",
+        "9b010103cf80000000000000009201000000c40800000000000000000440c2",
+        "9b010103019201000000c4080000000000000000" "044000",
+        "9b010103019201000000c4080000000000000000" "044001",
         /* a position without a history */
         "92079200" "05",
         /* PUSH: run 8, empty and not the last */
@@ -426,7 +428,7 @@ static void limits_are_kept(void **state)
         if (decode(bytes, len, &message, NULL) != MG_BAD_BYTES) fail_msg("taken: %s", over[i]);
     }
     /* The same HELLO within its limits is good, so that it is the limit that refused. */
-    static const char good[] = "9a010103019201000000c40800000000000000000440";
+    static const char good[] = "9b010103019201000000c40800000000000000000440c2";
     uint8_t bytes[BYTES_MAX];
     size_t len = 0;
     struct mg_message message;

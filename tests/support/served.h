@@ -1,0 +1,24 @@
+/*
+ * served.h - a hub's maillaged in a process of its own, on loopback, and nodes that join it. Whatever fails is said, and ends the process.
+ */
+#ifndef MG_TESTS_SERVED_H
+#define MG_TESTS_SERVED_H
+
+#include <sys/types.h>
+
+#include "daemon/daemon.h"
+
+struct served {
+    char dir[300], address[64];
+    pid_t pid; /* 0: it does not run */
+};
+
+/* A new hub in ROOT/hub, listening at ADDRESS. */
+void served_begin(struct served *hub, const char *root);
+void served_end(struct served *hub);
+/* A new node in ROOT/NAME with this scope. */
+struct mg_store *served_join(const struct served *hub, const char *root, const char *name, const char *scope);
+/* One session, which has to be whole and to find digests that agree. */
+struct mg_dial_result served_call(const struct served *hub, struct mg_store *node, enum mg_trigger trigger);
+
+#endif
