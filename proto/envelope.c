@@ -13,7 +13,8 @@ mg_status mg_envelope_pack(struct mg_zstd *zstd, struct mg_bytes message, struct
     if (message.len < MG_COMPRESS_FROM) return MG_OK;
 
     mg_buf_clear(scratch);
-    mg_status status = mg_zstd_compress(zstd, message, MG_COMPRESS_LEVEL, scratch);
+    int level = message.len <= MG_COMPRESS_SMALL ? MG_COMPRESS_LEVEL_SMALL : MG_COMPRESS_LEVEL;
+    mg_status status = mg_zstd_compress(zstd, message, level, scratch);
     if (status != MG_OK) return status;
     if (scratch->len < message.len) {
         *parcel = (struct mg_parcel){.compressed = true, .body = mg_buf_bytes(scratch)};

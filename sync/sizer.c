@@ -8,8 +8,8 @@
 
 void mg_sizer_init(struct mg_sizer *sizer, size_t wire_max, size_t most)
 {
-    /* A quarter is what rows compress to. Too much is loaded twice, too little is a message more. */
-    size_t ask = wire_max < most / 4 ? wire_max * 4 : most;
+    /* An eighth is what edits compress to, a third new rows. Too much is loaded twice, too little is a message more. */
+    size_t ask = wire_max < most / 8 ? wire_max * 8 : most;
     *sizer = (struct mg_sizer){.ask = ask < wire_max ? wire_max : ask, .most = most, .wire_max = wire_max};
 }
 

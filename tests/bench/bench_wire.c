@@ -18,7 +18,7 @@
 static struct workload work;
 static struct served hub;
 
-static struct mg_dial_result call(struct mg_store *node) { return served_call(&hub, node, MG_TRIGGER_NIGHT); }
+static struct mg_dial_result call(struct mg_store *node) { return served_call(hub.address, node, MG_TRIGGER_NIGHT); }
 
 static void change(struct mg_store *node, uint64_t first, uint64_t count, int a_tx)
 {

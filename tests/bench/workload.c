@@ -128,6 +128,7 @@ static void make_dossier(struct workload *w, uint64_t number, uint64_t *ms)
 void workload_make(struct workload *w, uint64_t participants)
 {
     uint64_t ms = UINT64_C(1600000000000);
+    memset(w, 0, sizeof *w);
     state = 42;
     make_words();
     w->rows = calloc(participants * ROWS_EACH, sizeof *w->rows);

@@ -53,7 +53,7 @@ static void expect_name(struct mg_store *node, const char *name)
 /* A call that is made again says hello twice. */
 static void call(struct mg_store *node, bool again, const char *what)
 {
-    struct mg_dial_result result = served_call(&hub, node, MG_TRIGGER_ASKED);
+    struct mg_dial_result result = served_call(hub.address, node, MG_TRIGGER_ASKED);
     if ((result.round_trips > 3) != again) lost(what, again ? "should have been called again" : "should not have been called again");
 }
 

@@ -30,40 +30,68 @@ static void make(const char *dir)
     must(mg_store_create(dir, mg_env_system(), &birth, &err), &err, "making a hub");
 }
 
+static int serve_hub(const void *of)
+{
+    struct mg_error err = {""};
+    const struct mg_daemon_options options = {.dir = of, .listen = "127.0.0.1:0"};
+    return mg_daemon_run(&options, &err) == MG_OK ? 0 : 1;
+}
+
+static int serve_relay(const void *of)
+{
+    struct mg_error err = {""};
+    return mg_relay_run(of, &err) == MG_OK ? 0 : 1;
+}
+
 /* What it logs goes into a pipe that stays open and is not read on: it says little here. */
-void served_begin(struct served *hub, const char *root)
+static pid_t begin(int (*serve)(const void *of), const void *of, char address[64])
 {
     char line[512];
     int pipes[2];
-    memset(hub, 0, sizeof *hub);
-    (void)snprintf(hub->dir, sizeof hub->dir, "%s/hub", root);
-    make(hub->dir);
-    if (pipe(pipes) != 0) lost("the hub", "no pipe");
+    if (pipe(pipes) != 0) lost("a process", "no pipe");
     (void)fflush(NULL);
-    hub->pid = fork();
-    if (hub->pid < 0) lost("the hub", "no process");
-    if (hub->pid == 0) {
-        struct mg_error err = {""};
-        const struct mg_daemon_options options = {.dir = hub->dir, .listen = "127.0.0.1:0"};
+    pid_t pid = fork();
+    if (pid < 0) lost("a process", "none");
+    if (pid == 0) {
         dup2(pipes[1], STDERR_FILENO);
-        _exit(mg_daemon_run(&options, &err) == MG_OK ? 0 : 1);
+        _exit(serve(of));
     }
     close(pipes[1]);
     FILE *said = fdopen(pipes[0], "r");
     while (said != NULL && fgets(line, sizeof line, said) != NULL) {
         const char *at = strstr(line, "listening on ");
-        if (at != NULL && sscanf(at + strlen("listening on "), "%63s", hub->address) == 1) return;
+        if (at != NULL && sscanf(at + strlen("listening on "), "%63s", address) == 1) return pid;
     }
-    lost("the hub", "it does not listen");
+    lost("a process", "it does not listen");
+    return 0;
 }
 
-void served_end(struct served *hub)
+static void end(pid_t *pid)
 {
-    if (hub->pid <= 0) return;
-    kill(hub->pid, SIGTERM);
-    (void)waitpid(hub->pid, NULL, 0);
-    hub->pid = 0;
+    if (*pid <= 0) return;
+    kill(*pid, SIGTERM);
+    (void)waitpid(*pid, NULL, 0);
+    *pid = 0;
 }
+
+void served_begin(struct served *hub, const char *root)
+{
+    memset(hub, 0, sizeof *hub);
+    (void)snprintf(hub->dir, sizeof hub->dir, "%s/hub", root);
+    make(hub->dir);
+    hub->pid = begin(serve_hub, hub->dir, hub->address);
+}
+
+void served_end(struct served *hub) { end(&hub->pid); }
+
+void served_relay_begin(struct served_relay *relay, const struct served *hub, const struct mg_relay_options *options)
+{
+    struct mg_relay_options mine = *options;
+    mine.target = hub->address;
+    relay->pid = begin(serve_relay, &mine, relay->address);
+}
+
+void served_relay_end(struct served_relay *relay) { end(&relay->pid); }
 
 struct mg_store *served_join(const struct served *hub, const char *root, const char *name, const char *scope)
 {
@@ -81,9 +109,9 @@ struct mg_store *served_join(const struct served *hub, const char *root, const c
     return store;
 }
 
-struct mg_dial_result served_call(const struct served *hub, struct mg_store *node, enum mg_trigger trigger)
+struct mg_dial_result served_call(const char *address, struct mg_store *node, enum mg_trigger trigger)
 {
-    const struct mg_dial_options options = {.address = hub->address, .trigger = trigger};
+    const struct mg_dial_options options = {.address = address, .trigger = trigger};
     struct mg_dial_result result;
     struct mg_error err = {""};
     must(mg_dial_sync(node, &options, &result, &err), &err, "a session");
