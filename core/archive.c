@@ -278,11 +278,12 @@ static mg_status read_back(struct move *m, uint32_t author, uint64_t first, uint
     m->conn->archive = m->to;
     while (status == MG_OK && mg_step(m->conn, stmt, &status, err) > 0) {
         struct mg_commit commit;
+        struct mg_bytes body;
         uint64_t seq = (uint64_t)sqlite3_column_int64(stmt, 1);
         if (sqlite3_column_type(stmt, 12) == SQLITE_NULL) continue; /* moved before */
         status = mg_archive_commit(m->conn, author, seq, &commit, err);
-        if (status == MG_OK && (commit.body.len != (size_t)sqlite3_column_bytes(stmt, 12) ||
-                                memcmp(commit.body.data, sqlite3_column_blob(stmt, 12), commit.body.len) != 0))
+        if (status == MG_OK) status = mg_body_column(m->conn, stmt, 12, &body, err);
+        if (status == MG_OK && (commit.body.len != body.len || memcmp(commit.body.data, body.data, body.len) != 0))
             status = mg_fail(err, MG_STORAGE, "archive.db does not give back what was written to it; check the disk. Nothing was moved");
     }
     sqlite3_reset(stmt);

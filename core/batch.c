@@ -592,7 +592,7 @@ mg_status mg_commit_row_read(struct mg_conn *conn, uint32_t author, sqlite3_stmt
     commit->base_seq = (uint64_t)sqlite3_column_int64(stmt, 9);
     commit->has_salt = sqlite3_column_bytes(stmt, 10) == (int)sizeof commit->salt;
     if (commit->has_salt) memcpy(commit->salt, sqlite3_column_blob(stmt, 10), sizeof commit->salt);
-    commit->body = (struct mg_bytes){sqlite3_column_blob(stmt, 12), (size_t)sqlite3_column_bytes(stmt, 12)};
+    if (status == MG_OK) status = mg_body_column(conn, stmt, 12, &commit->body, err);
     if (status != MG_OK || sqlite3_column_type(stmt, 12) != SQLITE_NULL) return status;
     struct mg_commit archived;
     status = mg_archive_commit(conn, author, commit->seq, &archived, err);

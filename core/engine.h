@@ -90,6 +90,8 @@ struct mg_conn {
     struct mg_stub_map *stubs;
     struct mg_archive *archive; /* the hub's; NULL at a node */
     struct mg_buf scratch;
+    struct mg_zstd *zstd; /* body.c; NULL until a body needs it */
+    struct mg_buf packed, unpacked;
     /* Dossiers that this transaction has read: a short memory of (id -> scope). */
     struct {
         uint8_t id[MG_ID_LEN];
@@ -419,6 +421,12 @@ void mg_group_read(struct mg_mp_reader *in, bool commit_has_salt, struct mg_grou
  * commit's salt must not travel with it. */
 void mg_commit_redact(const struct mg_commit *commit, bool (*keep)(void *context, const struct mg_group *group),
                       void *context, struct mg_buf *out);
+
+/* How the log keeps a body (body.c). BODY is borrowed until the statement has run; one without bytes is NULL. OWN: written here. */
+void mg_body_bind(struct mg_conn *conn, sqlite3_stmt *stmt, int index, struct mg_bytes body, bool own);
+/* Borrowed until the statement goes on or another body is read on CONN. A damaged one is given as it is kept: it has another hash. */
+mg_status mg_body_column(struct mg_conn *conn, sqlite3_stmt *stmt, int index, struct mg_bytes *body, struct mg_error *err) MG_MUST_CHECK;
+void mg_body_free(struct mg_conn *conn);
 
 /* Adds a commit to the log; *ORD its local ordinal. */
 struct mg_log_record {

@@ -222,6 +222,8 @@ static void conn_init(struct mg_conn *conn, sqlite3 *db)
     conn->db = db;
     conn->data_version = conn->identity_version = -1;
     mg_buf_init(&conn->scratch, 1024 * 1024);
+    mg_buf_init(&conn->packed, MG_BATCH_COMMITS_MAX);
+    mg_buf_init(&conn->unpacked, MG_BATCH_COMMITS_MAX);
 }
 
 static void conn_close(struct mg_conn *conn)
@@ -231,6 +233,7 @@ static void conn_close(struct mg_conn *conn)
     mg_statements_drop(conn);
     mg_touched_free(&conn->touched);
     mg_buf_free(&conn->scratch);
+    mg_body_free(conn);
     sqlite3_close(conn->db);
     conn->db = NULL;
 }

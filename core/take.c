@@ -28,7 +28,7 @@ static mg_status fill(struct mg_conn *conn, int64_t ord, uint32_t scope, const s
     if (commit->has_salt) sqlite3_bind_blob(stmt, 6, commit->salt, sizeof commit->salt, SQLITE_STATIC);
     else sqlite3_bind_null(stmt, 6);
     sqlite3_bind_blob(stmt, 7, hash, MG_HASH_LEN, SQLITE_STATIC);
-    sqlite3_bind_blob64(stmt, 8, commit->body.data, commit->body.len, SQLITE_STATIC);
+    mg_body_bind(conn, stmt, 8, commit->body, false);
     return mg_run(conn, stmt, err);
 }
 

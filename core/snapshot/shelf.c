@@ -19,10 +19,10 @@ enum {
     SHELF_LAYOUT = 1,
     UNUSED_MS_MAX = 7 * 24 * 60 * 60 * 1000,
     TRIES = 5, /* to find a moment when nothing of the hub's own waits for its number */
-    LOG_COMMIT = 64,   /* bytes of a commit beside its body */
-    LOG_SHRINKS = 4,   /* how much smaller the log is on the wire, at least */
+    LOG_COMMIT = 32,   /* bytes of a commit beside its body, as it is kept (body.c) */
+    LOG_SHRINKS = 2,   /* how much smaller that is on the wire, at least */
     ROW_ESTIMATE = 60, /* bytes of a row in a snapshot, at most */
-    NEW_ENOUGH = 256 * 1024, /* bytes of log for which a new node is not worth a snapshot */
+    NEW_ENOUGH = 128 * 1024, /* bytes of log for which a new node is not worth a snapshot */
     SLACK = 64 * 1024,
 };
 static const int64_t shelf_bytes_max = INT64_C(512) * 1024 * 1024;

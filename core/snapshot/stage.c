@@ -373,7 +373,9 @@ static mg_status apply_one(struct mg_store *store, struct mg_conn *conn, const s
     bool salted = false;
     if (status == MG_OK && mg_step(conn, stmt, &status, reason) > 0) {
         salted = sqlite3_column_int(stmt, 0) != 0;
-        mg_buf_put(&body, sqlite3_column_blob(stmt, 1), (size_t)sqlite3_column_bytes(stmt, 1));
+        struct mg_bytes kept;
+        status = mg_body_column(conn, stmt, 1, &kept, reason);
+        if (status == MG_OK) mg_buf_put(&body, kept.data, kept.len);
     }
     sqlite3_reset(stmt);
     bool own = memcmp(conn->lineage.authors[missing->author].node, store->id.node, MG_ID_LEN) == 0;

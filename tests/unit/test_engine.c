@@ -1319,6 +1319,16 @@ static void expect_tampering_found(int node, const char *sql, const char *undo)
     assert_int_equal(mg_log_verify(world_store(w, node), &report, &err), MG_OK);
 }
 
+/* One bit of the last row's COLUMN; again to undo it. */
+static void flip_last(const char *table, const char *column, char *sql, size_t size)
+{
+    snprintf(sql, size,
+             "UPDATE %s SET %s = unhex(substr(hex(%s), 1, length(hex(%s)) - 1) || printf('%%X', 15 -"
+             " (instr('0123456789ABCDEF', substr(hex(%s), -1)) - 1))) WHERE rowid = (SELECT max(rowid) "
+             "FROM %s)",
+             table, column, column, column, column, table);
+}
+
 static void tampering_is_found(void **state)
 {
     (void)state;
@@ -1339,12 +1349,7 @@ static void tampering_is_found(void **state)
                                             {"mg_batch", "heads"}};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         char sql[400];
-        const char *table = places[i][0], *column = places[i][1];
-        snprintf(sql, sizeof sql,
-                 "UPDATE %s SET %s = unhex(substr(hex(%s), 1, length(hex(%s)) - 1) || printf('%%X', 15 -"
-                 " (instr('0123456789ABCDEF', substr(hex(%s), -1)) - 1))) WHERE rowid = (SELECT max(rowid) "
-                 "FROM %s)",
-                 table, column, column, column, column, table);
+        flip_last(places[i][0], places[i][1], sql, sizeof sql);
         expect_tampering_found(BASTIEN, sql, sql);
         expect_tampering_found(HUB, sql, sql);
     }
@@ -1355,6 +1360,44 @@ static void tampering_is_found(void **state)
                            "UPDATE mg_batch SET hub_time = hub_time - 1 WHERE b = 1");
     expect_tampering_found(HUB, "UPDATE mg_scope SET digest = digest + 1 WHERE path = '" MDFJ "'",
                            "UPDATE mg_scope SET digest = digest - 1 WHERE path = '" MDFJ "'");
+}
+
+/* A long body is kept compressed; one that an earlier version kept as it is is as good; a damaged one is found. */
+static void a_long_body_is_kept_small(void **state)
+{
+    (void)state;
+    char address[600];
+    struct mg_error err;
+    struct mg_bytes body;
+    sqlite3_stmt *stmt;
+    open_martigues(33);
+    memset(address, 'x', sizeof address - 1);
+    address[sizeof address - 1] = '\0';
+    world_add(w, ANNE, "participant", NULL, text_of("address=%.200s", address), "family_name=Long", NULL);
+    world_sql(w, ANNE, "UPDATE participant SET address = '%s'", address);
+    struct mg_store *store = world_store(w, ANNE);
+    assert_string_equal(world_read(w, ANNE, "SELECT hex(substr(body, 1, 4)) FROM mg_commit ORDER BY ord DESC LIMIT 1"), "28B52FFD");
+    assert_true(atoi(world_read(w, ANNE, "SELECT length(body) FROM mg_commit ORDER BY ord DESC LIMIT 1")) < 200);
+    assert_int_equal(sqlite3_prepare_v2(store->user.db, "SELECT body FROM mg_commit ORDER BY ord DESC LIMIT 1", -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    assert_int_equal(mg_body_column(&store->user, stmt, 0, &body, &err), MG_OK);
+    assert_true(body.len > sizeof address);
+    char *hex = malloc(2 * body.len + 1), sql[400];
+    assert_non_null(hex);
+    sodium_bin2hex(hex, 2 * body.len + 1, body.data, body.len);
+    sqlite3_finalize(stmt);
+    flip_last("mg_commit", "body", sql, sizeof sql);
+    expect_tampering_found(ANNE, sql, sql);
+    char *as_it_is = sqlite3_mprintf("UPDATE mg_commit SET body = x'%s' WHERE ord = (SELECT max(ord) FROM mg_commit)", hex);
+    sqlite3 *db = world_foreign(w, ANNE);
+    assert_int_equal(sqlite3_exec(db, as_it_is, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    sqlite3_free(as_it_is);
+    free(hex);
+    expect_tampering_found(ANNE, sql, sql);
+    world_sync_all(w);
+    assert_string_equal(world_read(w, BASTIEN, "SELECT address FROM participant"), address);
+    expect_peace();
 }
 
 /* --- everything at once, from a seed --- */
@@ -1515,6 +1558,7 @@ int main(void)
         story(a_wrong_clock_neither_stops_nor_poisons),
         story(the_trail_says_who_what_and_before),
         story(tampering_is_found),
+        story(a_long_body_is_kept_small),
         story(anything_may_happen_and_all_agree),
         story(anything_may_happen_while_the_hub_is_restored),
         story(anything_may_happen_while_a_node_is_restored),
