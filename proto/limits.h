@@ -35,8 +35,8 @@ enum {
     MG_WINDOW_CHUNKS = 4,
     MG_WINDOW_CHUNK_BYTES = 256 * 1024,
     /* [P 6.3] The hub keeps a batch as it came and serves it whole: small, so that a chunk can be cut to
-     * anybody's budget. One commit alone may pass both. */
-    MG_PUSH_WIRE_MAX = 16 * 1000,
+     * anybody's budget, and so that a slow line that is cut again and again gets on. One commit alone may pass both. */
+    MG_PUSH_WIRE_MAX = 10 * 1000,
     MG_PUSH_RAW_MAX = 128 * 1024,
     /* [P 6.3] The same as for chunks; the count bounds what the sender remembers of them. */
     MG_WINDOW_PUSH_BYTES = 128 * 1024,
