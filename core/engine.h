@@ -26,7 +26,7 @@
 
 enum mg_table_sql {
     MG_T_ROWID,    /* id -> rowid */
-    MG_T_RECORD,   /* id -> v, of a visible row */
+    MG_T_RECORD,   /* id -> v, rowid, of a visible row */
     MG_T_READ,     /* rowid -> id, columns, v, rowid */
     MG_T_READ_ID,  /* the same by id */
     MG_T_INSERT,   /* id, columns */
@@ -90,6 +90,8 @@ struct mg_conn {
     struct mg_stub_map *stubs;
     struct mg_archive *archive; /* the hub's; NULL at a node */
     struct mg_buf scratch;
+    struct mg_late *late; /* late.c; NULL: none */
+    bool edits;           /* records are written for edits of rows that had one: they may come to their places later */
     struct mg_zstd *zstd; /* body.c; NULL until a body needs it */
     struct mg_buf packed, unpacked;
     /* Dossiers that this transaction has read: a short memory of (id -> scope). */
@@ -305,6 +307,18 @@ void mg_row_release(struct mg_stored_row *stored);
 struct mg_value mg_row_keep(struct mg_stored_row *stored, const struct mg_value *value);
 void *mg_row_room(struct mg_stored_row *stored, size_t len); /* memory that does */
 bool mg_record_scope(const uint8_t *data, size_t len, uint32_t *scope); /* of a head's version record */
+/* The version record of the visible row at a place, and its removal (late.c). */
+mg_status mg_record_put(struct mg_conn *conn, const struct mg_schema *schema, int table, int64_t row, struct mg_bytes v,
+                        struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_record_drop(struct mg_conn *conn, const struct mg_schema *schema, int table, int64_t row, struct mg_error *err) MG_MUST_CHECK;
+/* The record that is not yet at its place in mg_v_T, and counts instead of the one there; none: no bytes. Borrowed until the next
+ * record is written. */
+struct mg_bytes mg_late_record(const struct mg_conn *conn, int table, int64_t row);
+/* All of them to their places; FOLD_MANY: when there are many. */
+mg_status mg_late_fold(struct mg_conn *conn, const struct mg_schema *schema, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_late_fold_many(struct mg_conn *conn, const struct mg_schema *schema, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_late_load(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+void mg_late_free(struct mg_conn *conn);
 /* Rows of the table that are known and not visible. */
 mg_status mg_any_dead(struct mg_store *store, struct mg_conn *conn, int table, bool *any, struct mg_error *err) MG_MUST_CHECK;
 /* The commits that a version record names (not those of siblings and deletions); -1: it is damaged. */

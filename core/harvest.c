@@ -457,12 +457,10 @@ static mg_status settle(struct harvest *h, struct touched *row, struct mg_error 
         mg_row_write(data, lineage, MG_PRESENCE, row->by, (struct mg_value){.kind = MG_NULL});
     for (int i = 0; i < data->table->column_count; i++)
         if (row->mask >> i & 1) mg_row_write(data, lineage, i, row->by, data->values[i]);
-    if (row->stale_row != 0) {
-        sqlite3_stmt *stmt = mg_table_sql(h->conn, h->store->schema, data->table_index, MG_T_V_DROP);
-        sqlite3_bind_int64(stmt, 1, row->stale_row);
-        status = mg_run(h->conn, stmt, err);
-    }
+    if (row->stale_row != 0) status = mg_record_drop(h->conn, h->store->schema, data->table_index, row->stale_row, err);
+    h->conn->edits = row->kind == MG_OP_WRITE && !row->stored.in_dead;
     if (status == MG_OK) status = mg_row_save_written(h->store, h->conn, &row->stored, err);
+    h->conn->edits = false;
     bool nothing = true;
     if (status == MG_OK && row->kind != MG_OP_INSERT) status = mg_nothing_to_repair(h->store, h->conn, &nothing, err);
     if (status == MG_OK && !nothing) status = mg_repair_later(h->conn, data->table_index, data->id, err);
@@ -536,6 +534,7 @@ mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, 
         if (status == MG_OK && (h.count == ROWS_AT_ONCE || h.ops.len > 4 * COMMIT_BYTES_MAX)) status = flush(&h, err);
     }
     if (status == MG_OK) status = flush(&h, err);
+    if (status == MG_OK) status = mg_late_fold_many(conn, store->schema, err);
     clear(&h);
     mg_buf_free(&h.ops);
     free(h.rows);

@@ -21,6 +21,7 @@ static const struct mg_layout_step steps[] = {
             "ALTER TABLE mg_quarantine ADD COLUMN evidence BLOB;"
             "CREATE INDEX mg_quarantine_parted ON mg_quarantine(node, incarnation) WHERE evidence IS NOT NULL"},
     {.to = 3}, /* bodies in mg_commit may be compressed (body.c); those that are there stay as they are */
+    {.to = 4, .sql = "CREATE TABLE mg_late(n INTEGER PRIMARY KEY, t INTEGER NOT NULL, row INTEGER NOT NULL, v BLOB NOT NULL) STRICT"},
 };
 static const int step_count = sizeof steps / sizeof *steps;
 

@@ -249,6 +249,7 @@ void mg_ledger_drop(struct mg_conn *conn)
     conn->author_room = conn->history_room = conn->scope_room = conn->scope_count = 0;
     conn->data_version = -1;
     mg_homes_forget(conn);
+    mg_late_free(conn);
 }
 
 static mg_status load_authors(struct mg_conn *conn, struct mg_error *err)
@@ -342,6 +343,7 @@ mg_status mg_ledger_refresh(struct mg_conn *conn, struct mg_error *err)
     if (status == MG_OK) status = load_authors(conn, err);
     if (status == MG_OK) status = load_histories(conn, err);
     if (status == MG_OK) status = load_scopes(conn, err);
+    if (status == MG_OK) status = mg_late_load(conn, err);
     if (status == MG_OK) status = mg_meta_int(conn, "packs", &conn->packs, 0, err);
     if (status == MG_OK) conn->data_version = version;
     else mg_ledger_drop(conn);

@@ -428,8 +428,10 @@ static mg_status read_columns(struct mg_store *store, struct mg_conn *conn, sqli
         }
         row->values[i] = values[i];
     }
-    if (sqlite3_column_type(stmt, columns + 1) == SQLITE_NULL) return MG_OK;
-    return decode_record(store, conn, stored, sqlite3_column_blob(stmt, columns + 1), (size_t)sqlite3_column_bytes(stmt, columns + 1), err);
+    struct mg_bytes v = {NULL, 0};
+    if (stored->rowid != 0) v = mg_late_record(conn, row->table_index, stored->rowid);
+    if (v.len == 0) v = (struct mg_bytes){sqlite3_column_blob(stmt, columns + 1), (size_t)sqlite3_column_bytes(stmt, columns + 1)};
+    return v.len > 0 ? decode_record(store, conn, stored, v.data, v.len, err) : MG_OK;
 }
 
 /* STMT: MG_T_READ or MG_T_READ_ID, bound. No row: STORED is as it was. */
@@ -517,7 +519,9 @@ mg_status mg_row_load_deleted(struct mg_store *store, struct mg_conn *conn, int 
         sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, table, MG_T_V_GET);
         sqlite3_bind_int64(stmt, 1, old_rowid);
         if (mg_step(conn, stmt, &status, err) > 0) {
-            status = decode_record(store, conn, stored, sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0), err);
+            struct mg_bytes v = mg_late_record(conn, table, old_rowid);
+            if (v.len == 0) v = (struct mg_bytes){sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0)};
+            status = decode_record(store, conn, stored, v.data, v.len, err);
             sqlite3_reset(stmt);
             stored->rowid = old_rowid;
         }
@@ -628,22 +632,15 @@ static mg_status place_record(struct mg_store *store, struct mg_conn *conn, stru
     mg_status status = MG_OK;
     sqlite3_stmt *stmt;
     if (visible) {
-        stmt = mg_table_sql(conn, store->schema, table, MG_T_V_PUT);
-        sqlite3_bind_int64(stmt, 1, stored->rowid);
-        sqlite3_bind_blob64(stmt, 2, record, len, SQLITE_STATIC);
-        status = mg_run(conn, stmt, err);
+        status = mg_record_put(conn, store->schema, table, stored->rowid, (struct mg_bytes){record, len}, err);
         if (status != MG_OK || !stored->in_dead) return status;
         stmt = mg_table_sql(conn, store->schema, table, MG_T_D_DROP);
         sqlite3_bind_blob(stmt, 1, row->id, MG_ID_LEN, SQLITE_STATIC);
         stored->in_dead = false;
         return mg_run(conn, stmt, err);
     }
-    if (old_rowid != 0) {
-        stmt = mg_table_sql(conn, store->schema, table, MG_T_V_DROP);
-        sqlite3_bind_int64(stmt, 1, old_rowid);
-        status = mg_run(conn, stmt, err);
-        if (status != MG_OK) return status;
-    }
+    if (old_rowid != 0) status = mg_record_drop(conn, store->schema, table, old_rowid, err);
+    if (status != MG_OK) return status;
     stmt = mg_table_sql(conn, store->schema, table, MG_T_D_PUT);
     sqlite3_bind_blob(stmt, 1, row->id, MG_ID_LEN, SQLITE_STATIC);
     bind_columns(stmt, 2, row);
@@ -742,9 +739,7 @@ mg_status mg_row_evict(struct mg_store *store, struct mg_conn *conn, struct mg_s
     count_in(conn, stored->scope, &stored->counted, -1);
     if (table == store->schema->head) status = mg_rules_touch(store, conn, row->id, err);
     if (status == MG_OK && stored->rowid != 0) {
-        stmt = mg_table_sql(conn, store->schema, table, MG_T_V_DROP);
-        sqlite3_bind_int64(stmt, 1, stored->rowid);
-        status = mg_run(conn, stmt, err);
+        status = mg_record_drop(conn, store->schema, table, stored->rowid, err);
         stmt = mg_table_sql(conn, store->schema, table, MG_T_DELETE);
         sqlite3_bind_int64(stmt, 1, stored->rowid);
         if (status == MG_OK) status = mg_run(conn, stmt, err);

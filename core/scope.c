@@ -70,7 +70,10 @@ mg_status mg_dossier_scope(struct mg_store *store, struct mg_conn *conn, const u
     sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, store->schema->head, MG_T_RECORD);
     if (stmt != NULL) sqlite3_bind_blob(stmt, 1, dossier, MG_ID_LEN, SQLITE_STATIC);
     int got = mg_step(conn, stmt, &status, err);
-    bool read = got > 0 && mg_record_scope(sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0), scope);
+    struct mg_bytes v = {NULL, 0};
+    if (got > 0) v = mg_late_record(conn, store->schema->head, sqlite3_column_int64(stmt, 1));
+    if (got > 0 && v.len == 0) v = (struct mg_bytes){sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0)};
+    bool read = got > 0 && mg_record_scope(v.data, v.len, scope);
     if (got > 0) sqlite3_reset(stmt);
     if (got < 0) return status;
     if (read && *scope > 0 && *scope < conn->scope_count) {

@@ -42,7 +42,7 @@ static char *table_text(const struct mg_schema *schema, int index, enum mg_table
     switch (which) {
     case MG_T_ROWID: sqlite3_str_appendf(sql, "SELECT rowid FROM \"%w\" WHERE id = ?", t); break;
     case MG_T_RECORD:
-        sqlite3_str_appendf(sql, "SELECT v.v FROM \"%w\" d JOIN \"mg_v_%w\" v ON v.row = d.rowid WHERE d.id = ?", t, t);
+        sqlite3_str_appendf(sql, "SELECT v.v, d.rowid FROM \"%w\" d JOIN \"mg_v_%w\" v ON v.row = d.rowid WHERE d.id = ?", t, t);
         break;
     case MG_T_READ:
     case MG_T_READ_ID:

@@ -734,10 +734,14 @@ mg_status mg_apply_begin(struct mg_store *store, struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
     for (int tries = 0;; tries++) {
-        bool notes;
+        bool notes = true;
         mg_status status = begin(store, conn, err);
         if (status == MG_OK) status = mg_has_notes(conn, &notes, err);
-        if (status == MG_OK && (!notes || tries >= 3)) return MG_OK;
+        if (status == MG_OK && (!notes || tries >= 3)) {
+            status = mg_late_fold(conn, store->schema, err);
+            if (status != MG_OK) rollback(store, conn);
+            return status;
+        }
         rollback(store, conn);
         if (status == MG_OK) status = mg_edit_begin(store, err);
         if (status == MG_OK) status = mg_edit_commit(store, err);

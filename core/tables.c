@@ -65,6 +65,8 @@ const char mg_engine_tables[] =
     " value ANY, PRIMARY KEY(t, id, cell, ord)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE mg_delete(t INTEGER NOT NULL, id BLOB NOT NULL, ord INTEGER NOT NULL,"
     " PRIMARY KEY(t, id, ord)) STRICT, WITHOUT ROWID;"
+    /* Version records that come to their places in mg_v_T later (late.c). */
+    "CREATE TABLE mg_late(n INTEGER PRIMARY KEY, t INTEGER NOT NULL, row INTEGER NOT NULL, v BLOB NOT NULL) STRICT;"
     /* Deleted rows that a visible row refers to, and rows to look at before the transaction ends. */
     "CREATE TABLE mg_held(t INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY(t, id)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE mg_repair(t INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY(t, id)) STRICT, WITHOUT ROWID;"

@@ -1400,6 +1400,53 @@ static void a_long_body_is_kept_small(void **state)
     expect_peace();
 }
 
+/* Records of edits wait in mg_late: for whoever opens the store next, over deletions whose place another row takes, over a
+ * move, and until there are many or a session comes. */
+static void late_records_are_the_rows_records(void **state)
+{
+    (void)state;
+    id_text p, q, e;
+    open_martigues(34);
+    world_add(w, ANNE, "participant", p, "family_name=Avant", NULL);
+    world_add(w, ANNE, "participant", q, "family_name=Autre", NULL);
+    world_sync_all(w);
+    char place[20];
+    (void)snprintf(place, sizeof place, "%s", world_read(w, ANNE, "SELECT hex(v) FROM mg_v_participant ORDER BY row DESC LIMIT 1"));
+    world_set(w, ANNE, "participant", q, "phone", "1");
+    world_reopen(w, ANNE);
+    world_set(w, ANNE, "participant", q, "phone", "2");
+    world_set(w, ANNE, "participant", p, "phone", "3");
+    assert_string_equal(world_read(w, ANNE, "SELECT count(*) FROM mg_late"), "3");
+    assert_memory_equal(world_read(w, ANNE, "SELECT hex(v) FROM mg_v_participant ORDER BY row DESC LIMIT 1"), place, strlen(place));
+    world_expect_verified(w);
+    /* The last row's place is the next one's. */
+    world_add(w, ANNE, "exit", e, text_of("participant=%s", p), NULL);
+    world_sync(w, ANNE);
+    world_set(w, ANNE, "exit", e, "happened_on", "2026-03-01");
+    assert_string_equal(world_read(w, ANNE, "SELECT count(*) FROM mg_late"), "1");
+    world_remove(w, ANNE, "exit", e);
+    assert_string_equal(world_read(w, ANNE, "SELECT count(*) FROM mg_late"), "0");
+    world_add(w, ANNE, "exit", e, text_of("participant=%s", q), NULL);
+    world_set(w, ANNE, "exit", e, "happened_on", "2026-03-02");
+    world_reopen(w, ANNE);
+    world_set(w, ANNE, "exit", e, "happened_on", "2026-03-03");
+    world_expect_verified(w);
+    world_sync_all(w);
+    assert_string_equal(world_read(w, ANNE, "SELECT count(*) FROM mg_late"), "0");
+    expect_cell(w, HUB, "exit", e, "happened_on", "2026-03-03");
+    /* Many come to their places by themselves. */
+    for (int i = 0; i < 10; i++) {
+        world_sql(w, BASTIEN, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
+                              " INSERT INTO participant(antenna, family_name) SELECT '%s', 'Nom' || i FROM n", MDFJ);
+        world_sql(w, BASTIEN, "UPDATE participant SET phone = '%d'", i);
+        int late = atoi(world_read(w, BASTIEN, "SELECT count(*) FROM mg_late"));
+        assert_true(i == 2 ? late > 3000 : i == 3 ? late == 0 : late < 4096);
+    }
+    world_expect_verified(w);
+    world_sync_all(w);
+    expect_peace();
+}
+
 /* --- everything at once, from a seed --- */
 
 /* A seed that fails is told again with MAILLAGE_SEED=n MAILLAGE_STORY=name; MAILLAGE_STEPS=1 says
@@ -1559,6 +1606,7 @@ int main(void)
         story(the_trail_says_who_what_and_before),
         story(tampering_is_found),
         story(a_long_body_is_kept_small),
+        story(late_records_are_the_rows_records),
         story(anything_may_happen_and_all_agree),
         story(anything_may_happen_while_the_hub_is_restored),
         story(anything_may_happen_while_a_node_is_restored),
