@@ -32,13 +32,13 @@ lint:
 	@.ci/deps --dev
 	@.ci/lint
 
+# make bench PARTICIPANTS=100000 ROUNDS=1: ten times the data (half an hour)
+PARTICIPANTS ?= 10000
+ROUNDS ?= 5
 bench: deps
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release -j $(JOBS) --target all bench
-	@for bench in tests/bench/bench_*.c; do \
-		[ -e "$$bench" ] || continue; \
-		MAILLAGE_BIN=$(CURDIR)/build/bin "build/$${bench%.c}" || exit 1; \
-	done
+	@tests/bench/run.sh build $(PARTICIPANTS) $(ROUNDS)
 
 # FUZZ_SECONDS a target; FUZZ names some of them, such as FUZZ='commit|bundle'.
 FUZZ_SECONDS ?= 600

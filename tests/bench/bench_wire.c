@@ -30,8 +30,13 @@ static void change(struct mg_store *node, uint64_t first, uint64_t count, int a_
 
 static void tell(const char *what, const struct mg_dial_result *result)
 {
-    printf("%-52s %8lld bytes out, %8lld in, %lld round trips, %.2f s\n", what, (long long)result->bytes_sent, (long long)result->bytes_received,
+    printf("%-48s %8lld bytes out, %8lld in, %lld round trips, %.2f s\n", what, (long long)result->bytes_sent, (long long)result->bytes_received,
            (long long)result->round_trips, result->seconds);
+}
+
+static void tell_cells(const char *what, int64_t bytes, uint64_t cells)
+{
+    printf("%-48s %8.1f bytes a cell of %llu, asked 14\n", what, (double)bytes / (double)cells, (unsigned long long)cells);
 }
 
 int main(int argc, char **argv)
@@ -50,28 +55,28 @@ int main(int argc, char **argv)
     workload_write(&work, mg_store_db(one), edits_wrote, &edits);
     edits_commit(&edits);
     struct mg_dial_result result = call(one);
-    tell("all of it, pushed a dossier a transaction", &result);
+    tell("    all of it, pushed a dossier a transaction", &result);
     struct mg_store *other = served_join(&hub, bench_dir(), "autre", WORKLOAD_ANTENNA);
     result = call(other);
-    tell("X, M all of it, by the other's first session", &result);
+    tell("    all of it, by the other's first session", &result);
     (void)call(one);
 
     struct mg_dial_result idle = call(one);
-    tell("I0  nothing new (asked 300 each way, 2 trips)", &idle);
+    tell("I0  nothing new, asked 300 each way, 2 trips", &idle);
     change(one, 0, 50, 1);
     result = call(one);
-    tell("I50 50 cells, whose author calls (asked 1600 in all)", &result);
+    tell("I50 50 cells, their author, asked 1600 in all", &result);
     result = call(other);
-    tell("I50 50 cells, a reader calls (asked 1600 in all)", &result);
+    tell("I50 50 cells, a reader, asked 1600 in all", &result);
 
     uint64_t cells = work.step_count / 3;
     change(one, 50, cells, 10);
     result = call(one);
-    tell("D   a third of the steps, their author calls", &result);
-    printf("    %.1f bytes a cell (asked 14)\n", (double)(result.bytes_sent - idle.bytes_sent) / (double)cells);
+    tell("    a third of the steps, their author", &result);
+    tell_cells("D   a delta, out", result.bytes_sent - idle.bytes_sent, cells);
     result = call(other);
-    tell("D   a third of the steps, a reader calls", &result);
-    printf("    %.1f bytes a cell (asked 14)\n", (double)(result.bytes_received - idle.bytes_received) / (double)cells);
+    tell("    a third of the steps, a reader", &result);
+    tell_cells("D   a delta, in", result.bytes_received - idle.bytes_received, cells);
     mg_store_close(one);
     mg_store_close(other);
     served_end(&hub);

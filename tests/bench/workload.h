@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { STEPS_EACH = 6, ROWS_EACH = 2 + STEPS_EACH, ID_LEN = 16 };
+enum { STEPS_EACH = 6, ROWS_EACH = 2 + STEPS_EACH, CELLS_EACH = 53, ID_LEN = 16 };
 
 #define WORKLOAD_ANTENNA "martigues/mdfj"
 

@@ -308,7 +308,7 @@ static int by_time(const void *a, const void *b)
 static void print(const struct rusage *usage, long long syncs)
 {
     qsort(told->took, (size_t)nodes, sizeof *told->took, by_time);
-    printf("%d nodes, %d commits each: all in %.2f s, %.0f commits/s; a node's night: median %.2f s, p99 %.2f s, last %.2f s; %lld calls, %lld told to come back\n",
+    printf("H   %d nodes, %d commits each: all in %.2f s, %.0f commits/s, asked 20000; a node's night: median %.2f s, p99 %.2f s, last %.2f s; %lld calls, %lld told to come back\n",
            nodes, commits, told->all, (double)nodes * commits / told->all, told->took[nodes / 2], told->took[(nodes - 1) * 99 / 100], told->took[nodes - 1],
            told->calls, told->busy);
     printf("hub: peak %.1f MB resident, %lld syncs of its disk, %.2f s of processor\n", (double)usage->ru_maxrss / 1024, syncs,
