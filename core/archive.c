@@ -279,10 +279,11 @@ static mg_status read_back(struct move *m, uint32_t author, uint64_t first, uint
     while (status == MG_OK && mg_step(m->conn, stmt, &status, err) > 0) {
         struct mg_commit commit;
         struct mg_bytes body;
+        bool damaged;
         uint64_t seq = (uint64_t)sqlite3_column_int64(stmt, 1);
         if (sqlite3_column_type(stmt, 12) == SQLITE_NULL) continue; /* moved before */
         status = mg_archive_commit(m->conn, author, seq, &commit, err);
-        if (status == MG_OK) status = mg_body_column(m->conn, stmt, 12, &body, err);
+        if (status == MG_OK) status = mg_body_column(m->conn, stmt, 12, &body, &damaged, err);
         if (status == MG_OK && (commit.body.len != body.len || memcmp(commit.body.data, body.data, body.len) != 0))
             status = mg_fail(err, MG_STORAGE, "archive.db does not give back what was written to it; check the disk. Nothing was moved");
     }

@@ -592,7 +592,7 @@ mg_status mg_commit_row_read(struct mg_conn *conn, uint32_t author, sqlite3_stmt
     commit->base_seq = (uint64_t)sqlite3_column_int64(stmt, 9);
     commit->has_salt = sqlite3_column_bytes(stmt, 10) == (int)sizeof commit->salt;
     if (commit->has_salt) memcpy(commit->salt, sqlite3_column_blob(stmt, 10), sizeof commit->salt);
-    if (status == MG_OK) status = mg_body_column(conn, stmt, 12, &commit->body, err);
+    if (status == MG_OK) status = mg_body_column(conn, stmt, 12, &commit->body, &commit->damaged, err);
     if (status != MG_OK || sqlite3_column_type(stmt, 12) != SQLITE_NULL) return status;
     struct mg_commit archived;
     status = mg_archive_commit(conn, author, commit->seq, &archived, err);
@@ -616,6 +616,7 @@ mg_status mg_log_write(struct mg_conn *conn, uint32_t author, uint64_t first, ui
     while (mg_step(conn, stmt, &status, err) > 0) {
         struct mg_commit commit;
         status = mg_commit_row_read(conn, author, stmt, &commit, err);
+        if (status == MG_OK && commit.damaged) status = mg_fail(err, MG_STORAGE, "a commit of the log is damaged; `maillage log verify` says which: restore a backup");
         if (status != MG_OK) break;
         if (filter == NULL) mg_commit_write(out, &commit);
         else if (!filter(context, &commit, out)) continue;

@@ -36,17 +36,28 @@ void mg_body_bind(struct mg_conn *conn, sqlite3_stmt *stmt, int index, struct mg
     else sqlite3_bind_null(stmt, index);
 }
 
-mg_status mg_body_column(struct mg_conn *conn, sqlite3_stmt *stmt, int index, struct mg_bytes *body, struct mg_error *err)
+static bool is_body(struct mg_bytes bytes)
+{
+    struct mg_mp_reader in;
+    mg_mp_read(&in, bytes.data, bytes.len);
+    if (mg_mp_peek(&in) != MG_MP_ARRAY) return false;
+    mg_mp_skip(&in);
+    return mg_mp_done(&in);
+}
+
+mg_status mg_body_column(struct mg_conn *conn, sqlite3_stmt *stmt, int index, struct mg_bytes *body, bool *damaged, struct mg_error *err)
 {
     *body = (struct mg_bytes){sqlite3_column_blob(stmt, index), (size_t)sqlite3_column_bytes(stmt, index)};
+    *damaged = sqlite3_column_type(stmt, index) != SQLITE_NULL && (body->len == 0 || (body->data[0] != FRAME_BYTE && !is_body(*body)));
     if (body->len == 0 || body->data[0] != FRAME_BYTE) return MG_OK;
     struct mg_zstd *zstd = packer(conn);
     if (zstd == NULL) return mg_fail(err, MG_STORAGE, "out of memory for a commit");
     mg_buf_clear(&conn->unpacked);
     mg_status status = mg_zstd_decompress(zstd, *body, conn->unpacked.max, &conn->unpacked);
-    if (status == MG_OK) *body = mg_buf_bytes(&conn->unpacked);
-    /* Damaged: given as it is, and its hash tells. */
-    return status == MG_BAD_BYTES ? MG_OK : status;
+    if (status == MG_FAILED) return mg_fail(err, MG_STORAGE, "out of memory for a commit");
+    *damaged = status != MG_OK || !is_body(mg_buf_bytes(&conn->unpacked));
+    if (!*damaged) *body = mg_buf_bytes(&conn->unpacked);
+    return MG_OK;
 }
 
 void mg_body_free(struct mg_conn *conn)

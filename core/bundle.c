@@ -324,7 +324,7 @@ mg_status mg_answer_chunk(struct mg_store *store, const struct mg_bundle_line *l
     if (status != MG_OK || reaches(conn, cursor, end)) return status;
     status = part_ways(store, line, err);
     *applied = true;
-    return status == MG_OK ? mg_replica_chunk(store, chunk, &to, commits, err) : status;
+    return status == MG_OK ? mg_replica_chunk(store, chunk, false, &to, commits, err) : status;
 }
 
 /* A commit of ours has a number that POSITION does not reach: a session came after the hub wrote the answer. */

@@ -595,12 +595,12 @@ static void get_name(struct columns_reader *u, int table, uint8_t id[MG_ID_LEN])
 {
     uint8_t name[MG_NAME_MAX_LEN];
     int len = (int)mg_ints_get_max(&u->name_lens, MG_NAME_MAX_LEN);
+    if (u->by != NULL) u->by->used = true;
     if (u->by == NULL || table == NO_TABLE || len == 0) {
         u->bad = true;
         return;
     }
     for (int i = 0; i < len; i++) name[i] = u->names.data[u->names_pos[i]++];
-    u->by->used = true;
     if (!u->by->find(u->by->context, u->scope, table, name, len, id)) u->bad = true;
 }
 

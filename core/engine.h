@@ -378,6 +378,7 @@ struct mg_commit {
     bool has_base; /* the first commit of its chain in an incarnation that continues another */
     uint64_t base_incarnation, base_seq;
     struct mg_bytes body; /* canonical array of groups */
+    bool damaged; /* out of the log: the body is not one, and is as it is kept */
 };
 
 /* The hash of a commit in its chain. MG_BAD_BYTES when the body is not one. */
@@ -438,8 +439,9 @@ void mg_commit_redact(const struct mg_commit *commit, bool (*keep)(void *context
 
 /* How the log keeps a body (body.c). BODY is borrowed until the statement has run; one without bytes is NULL. OWN: written here. */
 void mg_body_bind(struct mg_conn *conn, sqlite3_stmt *stmt, int index, struct mg_bytes body, bool own);
-/* Borrowed until the statement goes on or another body is read on CONN. A damaged one is given as it is kept: it has another hash. */
-mg_status mg_body_column(struct mg_conn *conn, sqlite3_stmt *stmt, int index, struct mg_bytes *body, struct mg_error *err) MG_MUST_CHECK;
+/* Borrowed until the statement goes on or another body is read on CONN. *DAMAGED: what is kept is none, and is given as it is. */
+mg_status mg_body_column(struct mg_conn *conn, sqlite3_stmt *stmt, int index, struct mg_bytes *body, bool *damaged,
+                         struct mg_error *err) MG_MUST_CHECK;
 void mg_body_free(struct mg_conn *conn);
 
 /* Adds a commit to the log; *ORD its local ordinal. */
@@ -449,6 +451,7 @@ struct mg_log_record {
     const struct mg_commit *commit;
     const uint8_t *hash;
     bool refused;
+    bool own; /* written here, just now */
     struct mg_mark number; /* n 0: none yet */
     int64_t hub_time;
 };
@@ -706,6 +709,7 @@ struct mg_row_names {
     struct mg_conn *conn;
     mg_status status;
     struct mg_error *err;
+    int doubtful; /* names that more than one row has, so far */
     struct { int table; uint8_t id[MG_ID_LEN], parent[MG_ID_LEN]; bool hangs; } last; /* the one found last; its parent is asked for next */
 };
 /* Stays where it is: CALLS point to it. */

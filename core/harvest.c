@@ -412,7 +412,7 @@ static mg_status make_commit(struct harvest *h, const size_t *order, size_t coun
         set_base(h, chain_seq, &commit);
         status = mg_commit_hash(h->store->id.node, h->store->id.incarnation, &commit, previous, hash, err);
     }
-    struct mg_log_record record = {.author = h->author, .scope = scope, .commit = &commit, .hash = hash};
+    struct mg_log_record record = {.author = h->author, .scope = scope, .commit = &commit, .hash = hash, .own = true};
     if (status == MG_OK) status = mg_log_append(h->conn, &record, &stub, err);
     if (status == MG_OK) status = mg_chain_set(h->conn, h->author, scope, commit.seq, hash, err);
     for (size_t i = 0; i < count; i++) h->rows[order[i]].by = stub;
@@ -484,7 +484,7 @@ static mg_status flush(struct harvest *h, struct mg_error *err)
     for (size_t i = 0; status == MG_OK && i < h->count; i++)
         if (h->rows[i].kind != MG_OP_DELETE) status = settle(h, &h->rows[i], err);
     clear(h);
-    return status;
+    return status == MG_OK ? mg_late_fold_many(h->conn, h->store->schema, err) : status;
 }
 
 static mg_status hold_back(struct harvest *h, const struct note *note, struct mg_error *err)
@@ -534,7 +534,6 @@ mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, 
         if (status == MG_OK && (h.count == ROWS_AT_ONCE || h.ops.len > 4 * COMMIT_BYTES_MAX)) status = flush(&h, err);
     }
     if (status == MG_OK) status = flush(&h, err);
-    if (status == MG_OK) status = mg_late_fold_many(conn, store->schema, err);
     clear(&h);
     mg_buf_free(&h.ops);
     free(h.rows);

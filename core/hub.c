@@ -477,7 +477,7 @@ static mg_status open_batch(struct mg_store *store, const struct mg_peer *peer, 
     struct mg_row_names names;
     mg_row_names_init(&names, store, &store->remote, err);
     mg_mp_read(&in, bytes.data, bytes.len);
-    mg_batch_read(&in, &names.calls, batch, room);
+    mg_batch_read(&in, peer->by_name && !refill ? &names.calls : NULL, batch, room);
     if (names.status != MG_OK) return names.status;
     bool whole = in.error == NULL && batch->commit_count == batch->last_seq - batch->first_seq + 1;
     if (!mg_mp_done(&in) || (!whole && !(refill && batch->commit_count == 0)))

@@ -123,19 +123,6 @@ mg_status mg_record_put(struct mg_conn *conn, const struct mg_schema *schema, in
     return status;
 }
 
-mg_status mg_record_drop(struct mg_conn *conn, const struct mg_schema *schema, int table, int64_t row, struct mg_error *err)
-{
-    sqlite3_stmt *stmt = mg_table_sql(conn, schema, table, MG_T_V_DROP);
-    sqlite3_bind_int64(stmt, 1, row);
-    mg_status status = mg_run(conn, stmt, err);
-    if (status != MG_OK || known(conn, table, row) == NULL) return status;
-    stmt = mg_sql(conn, MG_SQL_LATE_DROP);
-    sqlite3_bind_int(stmt, 1, table);
-    sqlite3_bind_int64(stmt, 2, row);
-    status = mg_run(conn, stmt, err);
-    return status == MG_OK ? mg_late_load(conn, err) : status;
-}
-
 static int by_place(const void *a, const void *b)
 {
     const struct entry *x = a, *y = b;
@@ -164,6 +151,16 @@ static mg_status fold(struct mg_conn *conn, const struct mg_schema *schema, stru
 mg_status mg_late_fold(struct mg_conn *conn, const struct mg_schema *schema, struct mg_error *err)
 {
     return conn->late != NULL && conn->late->count > 0 ? fold(conn, schema, err) : MG_OK;
+}
+
+/* Whoever deletes one row with a late record is likely to delete more. */
+mg_status mg_record_drop(struct mg_conn *conn, const struct mg_schema *schema, int table, int64_t row, struct mg_error *err)
+{
+    mg_status status = known(conn, table, row) != NULL ? fold(conn, schema, err) : MG_OK;
+    if (status != MG_OK) return status;
+    sqlite3_stmt *stmt = mg_table_sql(conn, schema, table, MG_T_V_DROP);
+    sqlite3_bind_int64(stmt, 1, row);
+    return mg_run(conn, stmt, err);
 }
 
 mg_status mg_late_fold_many(struct mg_conn *conn, const struct mg_schema *schema, struct mg_error *err)

@@ -76,7 +76,7 @@ mg_status mg_log_append(struct mg_conn *conn, const struct mg_log_record *record
     }
     bind_bytes(stmt, 14, commit->has_salt ? commit->salt : NULL, sizeof commit->salt);
     bind_bytes(stmt, 15, record->hash, MG_HASH_LEN);
-    mg_body_bind(conn, stmt, 16, commit->body, record->number.n == 0);
+    mg_body_bind(conn, stmt, 16, commit->body, record->own);
     status = mg_run(conn, stmt, err);
     if (status != MG_OK) return status;
     stub.ord = sqlite3_last_insert_rowid(conn->db);

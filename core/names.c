@@ -9,6 +9,7 @@ enum {
     SPARE_BITS = 4, /* beyond what tells a row from those here: the reader may hold others */
     LEAST = 5,      /* bytes; of a UUIDv7 a quarter of a second: others may be making rows of the same hour */
     CANDIDATES_MAX = 16,
+    DOUBTFUL_MAX = 2000, /* of a batch: each costs a look at every candidate */
 };
 
 static bool is_known(const struct mg_store *store, int table) { return table >= 0 && table < store->schema->table_count; }
@@ -122,6 +123,7 @@ static bool find(void *context, struct mg_bytes scope, int table, const uint8_t 
     collect(names, table, MG_T_BETWEEN, name, len, &found);
     if (names->status == MG_OK && has_dead(names, table)) collect(names, table, MG_T_D_BETWEEN, name, len, &found);
     if (names->status != MG_OK || found.count == 0 || found.count > CANDIDATES_MAX) return false;
+    if (found.count > 1 && ++names->doubtful > DOUBTFUL_MAX) return false;
     for (int i = 0; i < found.count; i++) {
         if (found.count > 1 && !lives_in(names, table, found.ids[i], scope)) continue;
         memcpy(id, found.ids[i], MG_ID_LEN);
@@ -150,3 +152,21 @@ void mg_row_names_init(struct mg_row_names *names, struct mg_store *store, struc
 }
 
 bool mg_names_misled(const struct mg_store *store) { return store->remote.by_name; }
+
+mg_status mg_names_avoid(struct mg_store *store, bool avoid, struct mg_error *err)
+{
+    mg_status status = mg_apply_begin(store, err);
+    if (status != MG_OK) return status;
+    status = mg_meta_set_int(&store->remote, "names_misled", avoid, err);
+    if (status == MG_OK) return mg_apply_commit(store, err);
+    mg_apply_rollback(store);
+    return status;
+}
+
+mg_status mg_names_avoided(struct mg_store *store, bool *avoid, struct mg_error *err)
+{
+    int64_t misled = 0;
+    mg_status status = mg_meta_int(&store->user, "names_misled", &misled, 0, err);
+    *avoid = misled != 0;
+    return status;
+}

@@ -155,6 +155,7 @@ static mg_status rename_commit(struct mg_store *store, struct mg_conn *conn, uin
     int64_t ord = sqlite3_column_int64(stmt, 0);
     status = mg_commit_row_read(conn, from, stmt, &commit, err);
     commit.seq = new_seq;
+    if (status == MG_OK && commit.damaged) status = mg_fail(err, MG_STORAGE, "a commit of the log is damaged; `maillage log verify` says which: restore a backup");
     if (status == MG_OK) status = mg_scope_find(conn, commit.scope, &scope, err);
     if (status == MG_OK) status = mg_chain_head(conn, to, scope, &chain_seq, previous, err);
     commit.has_base = chain_seq == 0;
@@ -490,7 +491,7 @@ static mg_status check_heads(struct mg_store *store, struct mg_conn *conn, const
         if (status != MG_OK) return status;
         if (chain_seq > seq) continue; /* a batch that we hold already */
         if (chain_seq == seq && memcmp(hash, chain, MG_HASH_LEN) == 0) continue;
-        if (memcmp(batch->node, store->id.node, MG_ID_LEN) == 0) return mg_copy_at_work(MG_FAILED, err);
+        if (memcmp(batch->node, store->id.node, MG_ID_LEN) == 0 && !batch->by_name) return mg_copy_at_work(MG_FAILED, err);
         return mg_fail(err, MG_BAD_BYTES, "commits of %s are not what their author signed", conn->scopes[s].path);
     }
     return MG_OK;
@@ -547,8 +548,8 @@ static mg_status take_or_set_apart(struct mg_store *store, struct mg_conn *conn,
     return status != MG_OK || apart ? status : mg_fail(err, taken, "%s", reason.text);
 }
 
-static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, struct mg_buf *room, uint64_t *commits,
-                            struct mg_error *err)
+static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct mg_mp_reader *in, bool by_name, struct mg_buf *room,
+                            uint64_t *commits, struct mg_error *err)
 {
     struct mg_batch batch;
     struct mg_registered by;
@@ -557,7 +558,7 @@ static mg_status take_batch(struct mg_store *store, struct mg_conn *conn, struct
     struct mg_row_names names;
     size_t from = in->pos;
     mg_row_names_init(&names, store, conn, err);
-    mg_batch_read(in, &names.calls, &batch, room);
+    mg_batch_read(in, by_name ? &names.calls : NULL, &batch, room);
     conn->by_name = batch.by_name;
     if (names.status != MG_OK) return names.status;
     if (in->error != NULL) return mg_fail(err, MG_BAD_BYTES, "a batch is damaged: %s", in->error);
@@ -602,7 +603,8 @@ mg_status mg_cursor_advance(struct mg_conn *conn, const struct mg_position *to, 
     return status == MG_OK ? mg_cursor_set(conn, now, err) : status;
 }
 
-mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct mg_position *cursor, uint64_t *commits, struct mg_error *err)
+mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, bool by_name, struct mg_position *cursor, uint64_t *commits,
+                           struct mg_error *err)
 {
     struct mg_conn *conn = &store->remote;
     struct mg_mp_reader in;
@@ -622,7 +624,7 @@ mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct
         mg_mp_expect_array(&in, 2);
         uint64_t kind = mg_mp_get_uint(&in);
         if (in.error != NULL) break;
-        if (kind == ITEM_BATCH) status = take_batch(store, conn, &in, &room, commits, err);
+        if (kind == ITEM_BATCH) status = take_batch(store, conn, &in, by_name, &room, commits, err);
         else if (kind == ITEM_TRANSFER) status = mg_transfer_apply(store, conn, &in, err);
         else if (kind == ITEM_EVICT) status = take_evictions(store, conn, &in, err);
         else status = mg_fail(err, MG_BAD_BYTES, "a chunk holds something that this version does not know; install the hub's version");

@@ -106,6 +106,9 @@ mg_status mg_replica_batch(struct mg_store *store, uint64_t after, size_t max_by
 /* After MG_BAD_BYTES of mg_replica_chunk or mg_hub_sequence: what is wrong may be so because rows were told by name and are not
  * here as they are at the sender. To be had again with whole ids before anybody is blamed. */
 bool mg_names_misled(const struct mg_store *store);
+/* Whether this node's sessions do without names: from one that was misled to one that was whole. The first in a transaction of its own. */
+mg_status mg_names_avoid(struct mg_store *store, bool avoid, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_names_avoided(struct mg_store *store, bool *avoid, struct mg_error *err) MG_MUST_CHECK;
 
 /* The next batches that a restored hub forgot (held here with a number of an abandoned tail), after
  * *POSITION (0 to start; moved on; UINT64_MAX when there is nothing more). Reads. */
@@ -123,7 +126,7 @@ mg_status mg_replica_restored(struct mg_store *store, struct mg_error *err) MG_M
 
 /* Applies a chunk and moves the cursor to its end; *COMMITS: how many came in it. A commit that cannot be applied is quarantined
  * and blocks nothing else. MG_BAD_BYTES: forged or damaged, nothing was applied. */
-mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, struct mg_position *cursor,
+mg_status mg_replica_chunk(struct mg_store *store, struct mg_bytes chunk, bool by_name, struct mg_position *cursor,
                            uint64_t *commits, struct mg_error *err) MG_MUST_CHECK;
 
 /* Checks the hub's signature on END, compares digests where no own commit waits, and keeps the fact. */

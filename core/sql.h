@@ -64,7 +64,6 @@
     X(COMMITS_APPLIED, "SELECT ord, author, seq, scope FROM mg_commit WHERE hash IS NOT NULL AND flags = 0 ORDER BY ord") \
     X(LATE, "SELECT t, row, v FROM mg_late ORDER BY n")                                                                \
     X(LATE_ADD, "INSERT INTO mg_late(t, row, v) VALUES (?1, ?2, ?3)")                                                  \
-    X(LATE_DROP, "DELETE FROM mg_late WHERE t = ?1 AND row = ?2")                                                      \
     X(LATE_CLEAR, "DELETE FROM mg_late")                                                                               \
     X(COMMIT_BODY, "SELECT salt IS NOT NULL, body FROM mg_commit WHERE ord = ?1")                                      \
     X(COMMIT_SIZES, "SELECT scope, length(body) FROM mg_commit WHERE author = ?1 AND seq >= ?2 AND seq <= ?3 AND hash IS NOT NULL") \

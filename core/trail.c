@@ -162,7 +162,7 @@ static mg_status tell_commit(struct telling *t, sqlite3_stmt *stmt, struct mg_er
     t->entry.received_at = sqlite3_column_int64(stmt, 3);
     t->entry.hub_seq = (uint64_t)sqlite3_column_int64(stmt, 4);
     struct mg_commit content = {.has_salt = sqlite3_column_type(stmt, 1) != SQLITE_NULL};
-    status = mg_body_column(t->conn, stmt, 2, &content.body, err);
+    status = mg_body_column(t->conn, stmt, 2, &content.body, &content.damaged, err);
     if (status != MG_OK) return status;
     if (sqlite3_column_type(stmt, 2) == SQLITE_NULL) status = mg_archive_commit(t->conn, by->author, by->seq, &content, err);
     return status == MG_OK ? tell_body(t, by, content.has_salt, content.body, err) : status;
@@ -321,7 +321,7 @@ static mg_status verify_author(struct proof *p, uint32_t author, struct mg_error
         status = mg_commit_row_read(conn, author, stmt, &commit, err);
         if (status == MG_OK && gaps) status = take_up_chain(p, author, scope, (int64_t)stub.seq, chain[scope], err);
         if (status != MG_OK) break;
-        status = mg_commit_hash(by->node, by->incarnation, &commit, chain[scope], hash, NULL);
+        status = commit.damaged ? MG_BAD_BYTES : mg_commit_hash(by->node, by->incarnation, &commit, chain[scope], hash, NULL);
         if (status != MG_OK) {
             status = mg_fail(err, MG_FAILED, "commit %s is damaged: its content is no content of a commit", name);
             break;

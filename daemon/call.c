@@ -375,23 +375,45 @@ static bool less_budget(const struct mg_call *call, struct mg_dial_options *opti
     return true;
 }
 
+/* The second session of a call, which says whole ids. */
+static mg_status call_again(struct mg_call *call, struct mg_dial_options *options, struct mg_error *err)
+{
+    const struct mg_dial_options *given = call->options;
+    const struct mg_figures before = call->figures;
+    double seconds = call->seconds;
+    call->whole_ids = true;
+    call->again = call->has_outcome = false;
+    call->figures = (struct mg_figures){.bytes_sent = 0};
+    call->retry_seconds = 0;
+    if (given != NULL) call->options = options;
+    mg_status status = call_once(call, err);
+    call->options = given;
+    add_figures(&call->figures, &before);
+    call->seconds += seconds;
+    return status;
+}
+
+/* A node that was misled does without names until a session was whole: what misled it may be there until then, and its budget
+ * may not be enough for two. */
+static mg_status names_understood(struct mg_call *call, struct mg_error *err)
+{
+    return call->whole_ids && call->figures.complete ? mg_names_avoid(call->store, false, err) : MG_OK;
+}
+
 /* [P 4.2.3] What was misunderstood costs a second session, and nobody has to know. */
 mg_status mg_call_hub(struct mg_call *call, struct mg_error *err)
 {
     struct mg_dial_options options = {.max_bytes = 0};
     struct mg_error first = {""};
-    mg_status status = call_once(call, &first);
+    if (call->store == NULL || call->probe != NULL) return call_once(call, err);
+    mg_status status = mg_names_avoided(call->store, &call->whole_ids, err);
+    if (status != MG_OK) return status;
+    status = call_once(call, &first);
+    if (status == MG_OK) return names_understood(call, err);
     if (call->options != NULL) options = *call->options;
-    if (status == MG_OK) return MG_OK;
+    mg_status kept = call->again ? mg_names_avoid(call->store, true, err) : MG_OK;
+    if (kept != MG_OK) return kept;
     if (!call->again || !less_budget(call, &options)) return mg_fail(err, status, "%s", first.text);
-    const struct mg_dial_options *given = call->options;
-    struct mg_figures before = call->figures;
-    double seconds = call->seconds;
-    call->whole_ids = true;
-    if (given != NULL) call->options = &options;
-    status = call_once(call, err);
-    call->options = given;
-    add_figures(&call->figures, &before);
-    call->seconds += seconds;
-    return status;
+    status = call_again(call, &options, err);
+    return status == MG_OK ? names_understood(call, err) : status;
 }

@@ -37,11 +37,12 @@ static mg_status stage(struct mg_store *store, const struct mg_store_request *re
 }
 
 /* Nobody is blamed for what was told by name. */
-static mg_status misled(const struct mg_store *store, struct mg_store_result *result, mg_status status)
+static mg_status misled(const struct mg_store *store, struct mg_store_result *result, mg_status status, struct mg_error *err)
 {
     if (status != MG_BAD_BYTES || !mg_names_misled(store)) return status;
     result->why = MG_ERROR_NAMES;
-    return MG_UNREACHABLE;
+    /* One sentence whatever was wrong: nobody learns from it which rows are here. */
+    return mg_fail(err, MG_UNREACHABLE, "rows that were told by the first bytes of their ids are others, or none, here");
 }
 
 mg_status mg_perform(struct mg_store *store, const struct mg_store_request *request,
@@ -65,7 +66,7 @@ mg_status mg_perform(struct mg_store *store, const struct mg_store_request *requ
     case MG_STORE_FORK:
         return mg_replica_fork(store, request->in.fork.base, err);
     case MG_STORE_CHUNK:
-        return misled(store, result, mg_replica_chunk(store, request->in.chunk.chunk, &result->out.chunk.cursor, &result->out.chunk.commits, err));
+        return misled(store, result, mg_replica_chunk(store, request->in.chunk.chunk, request->in.chunk.by_name, &result->out.chunk.cursor, &result->out.chunk.commits, err), err);
     case MG_STORE_END:
         return mg_replica_end(store, request->in.end.end, &result->out.end.outcome, err);
     case MG_STORE_COMPARE:
@@ -83,7 +84,7 @@ mg_status mg_perform(struct mg_store *store, const struct mg_store_request *requ
     case MG_STORE_SEQUENCE:
         return misled(store, result,
                       mg_hub_sequence(store, request->in.sequence.peer, request->in.sequence.batch, request->in.sequence.refill,
-                                      &result->bytes, &result->out.sequence.fork_base, err));
+                                      &result->bytes, &result->out.sequence.fork_base, err), err);
     case MG_STORE_NEXT:
         return next(store, request, result, err);
     case MG_STORE_ACK:

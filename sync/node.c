@@ -574,7 +574,9 @@ void mg_node_heard(struct mg_session *s)
         heard_fork(s);
     } else if (s->heard.type == MG_MSG_CHUNK) {
         answered_chunk(s);
-        if (mg_session_ask(s, MG_STORE_CHUNK, false)) s->request.in.chunk.chunk = s->heard.as.chunk.chunk;
+        if (!mg_session_ask(s, MG_STORE_CHUNK, false)) return;
+        s->request.in.chunk.chunk = s->heard.as.chunk.chunk;
+        s->request.in.chunk.by_name = s->as.node.by_name;
     } else if (s->heard.type == MG_MSG_BLOCK) {
         heard_block(s);
     } else if (s->heard.type == MG_MSG_VERDICTS) {

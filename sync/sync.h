@@ -122,7 +122,7 @@ struct mg_store_request {
         struct { uint64_t position; size_t max_bytes; } refill;
         struct { struct mg_bytes receipt; } receipt;
         struct { uint64_t base; } fork;
-        struct { struct mg_bytes chunk; } chunk;
+        struct { struct mg_bytes chunk; bool by_name; } chunk;
         struct { const struct mg_end *end; } end;
         struct { const char *scope; const uint8_t *after; struct mg_bytes page; bool last; } compare;
         struct { const struct mg_peer *peer; const char *scope; const uint8_t *after; } verdicts;

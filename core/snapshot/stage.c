@@ -374,7 +374,8 @@ static mg_status apply_one(struct mg_store *store, struct mg_conn *conn, const s
     if (status == MG_OK && mg_step(conn, stmt, &status, reason) > 0) {
         salted = sqlite3_column_int(stmt, 0) != 0;
         struct mg_bytes kept;
-        status = mg_body_column(conn, stmt, 1, &kept, reason);
+        bool damaged; /* then it cannot be applied, and is set apart */
+        status = mg_body_column(conn, stmt, 1, &kept, &damaged, reason);
         if (status == MG_OK) mg_buf_put(&body, kept.data, kept.len);
     }
     sqlite3_reset(stmt);

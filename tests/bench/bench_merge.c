@@ -118,7 +118,7 @@ static void pull(int node, struct side *node_side)
         if (chunk.len == 0) break;
         double start = seconds();
         begin(store);
-        must(mg_replica_chunk(store, mg_buf_bytes(&chunk), &cursor, &commits, &err), &err);
+        must(mg_replica_chunk(store, mg_buf_bytes(&chunk), true, &cursor, &commits, &err), &err);
         commit(store);
         node_side->spent += seconds() - start;
         node_side->transactions++;

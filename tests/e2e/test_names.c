@@ -31,11 +31,11 @@ static void write_row(struct mg_store *node, const char *sql)
 }
 
 /* Often enough that it travels as columns. */
-static void rename_often(struct mg_store *node, const char *name)
+static void rename_often(struct mg_store *node, const char *family_name, const char *name)
 {
     char sql[200];
     for (int i = 0; i < 8; i++) {
-        (void)snprintf(sql, sizeof sql, "UPDATE participant SET given_name = '%s %d' WHERE family_name = 'Une'", name, i);
+        (void)snprintf(sql, sizeof sql, "UPDATE participant SET given_name = '%s %d' WHERE family_name = '%s'", name, i, family_name);
         write_row(node, sql);
     }
 }
@@ -57,6 +57,33 @@ static void call(struct mg_store *node, bool again, const char *what)
     if ((result.round_trips > 3) != again) lost(what, again ? "should have been called again" : "should not have been called again");
 }
 
+/* ONE's row FAMILY_NAME, which both know, and then OTHER's, which only the hub knows besides; their ids begin alike. Then ONE changes its own. */
+static void collide(struct mg_store *one, struct mg_store *other, int number, const char *family_name)
+{
+    char sql[300];
+    (void)snprintf(sql, sizeof sql, "INSERT INTO participant(id, antenna, family_name) VALUES (x'0174876E%02X5079A685D05FF4092F4A51', '" MDFJ "', '%s')",
+                   number, family_name);
+    write_row(one, sql);
+    call(one, false, "a row");
+    call(other, false, "a row");
+    (void)snprintf(sql, sizeof sql, "INSERT INTO participant(id, antenna, family_name) VALUES (x'0174876E%02X5179A685D05FF4092F4A51', '" MDFJ "', 'Autre')",
+                   number);
+    write_row(other, sql);
+    call(other, false, "another row");
+    rename_often(one, family_name, "A");
+}
+
+/* What is left of the budget is too little for a second session: the next call says whole ids from the start. */
+static void expect_next_time(struct mg_store *node)
+{
+    const struct mg_dial_options options = {.address = hub.address, .trigger = MG_TRIGGER_ASKED, .max_bytes = MG_SESSION_LEAST_BUDGET + 200};
+    struct mg_dial_result result;
+    struct mg_error err = {""};
+    if (mg_dial_sync(node, &options, &result, &err) != MG_UNREACHABLE) lost("a small budget", "should have ended the call");
+    if (mg_dial_sync(node, &options, &result, &err) != MG_OK) lost("the next call", err.text);
+    if (!result.complete || !result.digests_agree || result.waiting != 0 || result.round_trips > 3) lost("the next call", "should have said whole ids");
+}
+
 int main(void)
 {
     char root[250];
@@ -67,17 +94,14 @@ int main(void)
     struct mg_store *one = served_join(&hub, root, "une", MDFJ), *other = served_join(&hub, root, "autre", MDFJ);
     call(one, false, "the antennas");
     call(other, false, "the antennas");
-    write_row(one, "INSERT INTO participant(id, antenna, family_name) VALUES (x'0174876EC65079A685D05FF4092F4A51', '" MDFJ "', 'Une')");
-    call(one, false, "a row");
-    call(other, false, "a row");
-    write_row(other, "INSERT INTO participant(id, antenna, family_name) VALUES (x'0174876EC65179A685D05FF4092F4A51', '" MDFJ "', 'Autre')");
-    call(other, false, "another row");
-    rename_often(one, "A");
+    collide(one, other, 0xc0, "Une");
     call(one, true, "what the hub has twice");
-    rename_often(one, "B");
+    rename_often(one, "Une", "B");
     call(one, false, "what both have");
     call(other, false, "what both have");
     expect_name(other, "B 7");
+    collide(one, other, 0xd0, "Deux");
+    expect_next_time(one);
     mg_store_close(one);
     mg_store_close(other);
     served_end(&hub);

@@ -386,7 +386,7 @@ static void read_all(int node)
         MUST(mg_hub_chunk(hub, &peer, &position, MG_CHUNK_RAW_MAX, &chunk, &end, &err));
         bool last = chunk.len == 0;
         if (last) MUST(mg_replica_end(store, &end, &outcome, &err));
-        else MUST(mg_replica_chunk(store, mg_buf_bytes(&chunk), &cursor, &commits, &err));
+        else MUST(mg_replica_chunk(store, mg_buf_bytes(&chunk), true, &cursor, &commits, &err));
         owe_nothing(store);
         mg_buf_free(&chunk);
         if (last) break;

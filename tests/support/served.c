@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,6 +54,7 @@ static pid_t begin(int (*serve)(const void *of), const void *of, char address[64
     pid_t pid = fork();
     if (pid < 0) lost("a process", "none");
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* also when who began it is lost */
         dup2(pipes[1], STDERR_FILENO);
         _exit(serve(of));
     }

@@ -317,7 +317,7 @@ static mg_status pull(struct talk *t, uint64_t *position, struct mg_outcome *out
             in_tx(t->node, mg_replica_end(t->node, &end, outcome, t->err));
             return MG_OK;
         }
-        in_tx(t->node, mg_replica_chunk(t->node, mg_buf_bytes(&t->bytes), &cursor, &commits, t->err));
+        in_tx(t->node, mg_replica_chunk(t->node, mg_buf_bytes(&t->bytes), !t->whole_ids, &cursor, &commits, t->err));
         t->figures.pulled += commits;
         struct mg_farewell held = {.cursor = cursor};
         in_tx(t->hub, mg_hub_ack(t->hub, &t->peer, &held, t->err));

@@ -589,8 +589,9 @@ static void note_receipted(struct life *life, int node)
     assert_int_equal(sqlite3_prepare_v2(life->receipted, "INSERT OR IGNORE INTO salt VALUES (?)", -1, &to, NULL), SQLITE_OK);
     while (sqlite3_step(from) == SQLITE_ROW) {
         struct mg_bytes body;
+        bool damaged;
         struct mg_error err;
-        assert_int_equal(mg_body_column(&store->user, from, 1, &body, &err), MG_OK);
+        assert_int_equal(mg_body_column(&store->user, from, 1, &body, &damaged, &err), MG_OK);
         note_content(to, sqlite3_column_blob(from, 0), (size_t)sqlite3_column_bytes(from, 0), body);
     }
     sqlite3_finalize(from);
