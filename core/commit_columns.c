@@ -392,7 +392,10 @@ static void flush_all(struct columns_writer *p, uint32_t count, const struct mg_
 {
     struct mg_buf names;
     mg_buf_init(&names, COLUMN_MAX);
-    for (int i = 0; i < MG_NAME_MAX_LEN; i++) mg_buf_put(&names, p->names[i].data, p->names[i].len);
+    for (int i = 0; i < MG_NAME_MAX_LEN; i++) {
+        mg_buf_put(&names, p->names[i].data, p->names[i].len);
+        names.failed |= p->names[i].failed;
+    }
     mg_mp_put_array(out, 23);
     mg_mp_put_uint(out, count);
     flush_list(&p->scopes, p->scope_count, out);

@@ -66,6 +66,7 @@ static struct mg_peer admitted(int node)
     commit(world_store(w, HUB));
     peer.incarnation = mg_store_identity(world_store(w, node))->incarnation;
     peer.held_seq = UINT64_MAX; /* its own are not sent back */
+    peer.by_name = true;
     return peer;
 }
 

@@ -67,6 +67,7 @@ static void gather(int node)
     must(mg_hub_admit(hub, mg_store_identity(store)->noise_public, &peer, &err), &err);
     mg_apply_rollback(hub);
     peer.incarnation = mg_store_identity(store)->incarnation;
+    peer.by_name = true;
 }
 
 static void take_at_hub(void)

@@ -31,6 +31,7 @@ void check_session(struct sim *s, const struct sim_line *line)
     if (strstr(close->error.text, "damaged") != NULL && close->status == MG_STORAGE) sim_fail(s, "%s: %s", m->name, close->error.text);
     /* Seen in the middle of a session; the next one must go on under another name. */
     if (strstr(close->error.text, "a copy of this directory") != NULL && (s->plan.clones || s->plan.node_restores)) return;
+    if (close->again && m->whole_ids) return; /* it calls again */
     switch (close->status) {
     case MG_OK:
         break;

@@ -142,8 +142,8 @@ static void line_end(struct sim *s, struct sim_line *line)
                 close->status != MG_OK ? close->error.text : "", (unsigned long long)close->figures.pushed,
                 (unsigned long long)close->figures.pulled, (unsigned long long)close->figures.bytes_sent,
                 (unsigned long long)close->figures.bytes_received, close->figures.complete ? ", all of it" : "");
-        m->whole_ids = close->again;
-        s->tally.misled += close->again;
+        m->whole_ids = close->again && !m->whole_ids;
+        s->tally.misled += m->whole_ids;
         s->tally.whole += close->figures.complete;
         s->tally.moved += close->figures.pushed + close->figures.pulled;
         check_session(s, line);
