@@ -604,6 +604,11 @@ mg_status mg_commit_row_read(struct mg_conn *conn, uint32_t author, sqlite3_stmt
     return MG_OK;
 }
 
+mg_status mg_commit_intact(const struct mg_commit *commit, struct mg_error *err)
+{
+    return commit->damaged ? mg_fail(err, MG_STORAGE, "a commit of the log is damaged; `maillage log verify` says which: restore a backup") : MG_OK;
+}
+
 mg_status mg_log_write(struct mg_conn *conn, uint32_t author, uint64_t first, uint64_t last, mg_commit_filter filter, void *context,
                        struct mg_buf *out, uint32_t *count, struct mg_error *err)
 {
@@ -616,7 +621,7 @@ mg_status mg_log_write(struct mg_conn *conn, uint32_t author, uint64_t first, ui
     while (mg_step(conn, stmt, &status, err) > 0) {
         struct mg_commit commit;
         status = mg_commit_row_read(conn, author, stmt, &commit, err);
-        if (status == MG_OK && commit.damaged) status = mg_fail(err, MG_STORAGE, "a commit of the log is damaged; `maillage log verify` says which: restore a backup");
+        if (status == MG_OK) status = mg_commit_intact(&commit, err);
         if (status != MG_OK) break;
         if (filter == NULL) mg_commit_write(out, &commit);
         else if (!filter(context, &commit, out)) continue;

@@ -609,6 +609,8 @@ mg_status mg_batch_row_read(struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_
 
 /* The commit of a COMMIT_FULL row of AUTHOR, out of the archive when its content is there; borrowed until the next step. */
 mg_status mg_commit_row_read(struct mg_conn *conn, uint32_t author, sqlite3_stmt *stmt, struct mg_commit *commit, struct mg_error *err) MG_MUST_CHECK;
+/* MG_STORAGE when the log holds no content for it that could be sent. */
+mg_status mg_commit_intact(const struct mg_commit *commit, struct mg_error *err) MG_MUST_CHECK;
 
 /* --- the archive (archive.c) --- */
 

@@ -594,7 +594,7 @@ mg_status mg_hub_sequence(struct mg_store *store, struct mg_peer *peer, struct m
     if (status == MG_OK && found) status = sequence_opened(store, peer, &batch, bytes, &by, refill, receipt, fork_base, err);
     else if (status == MG_OK) mg_mp_put_array(receipt, 0);
     store->remote.by_name = batch.by_name;
-    if (status == MG_OK && batch.by_name && *fork_base != UINT64_MAX) status = mg_fail(err, MG_BAD_BYTES, "%s", "rows told by name may be others here");
+    if (status == MG_OK && batch.by_name && *fork_base != UINT64_MAX) status = mg_fail(err, MG_BAD_BYTES, "rows told by name may be others here");
     mg_buf_free(&room);
     return status;
 }

@@ -38,7 +38,7 @@ static int shared_bits(struct mg_row_names *names, int table, enum mg_table_sql 
     return bits;
 }
 
-/* Rows of the table that nobody sees; also where that cannot be told. */
+/* Some row of the table is known and not visible. */
 static bool has_dead(struct mg_row_names *names, int table)
 {
     bool any = false;

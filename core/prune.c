@@ -177,7 +177,6 @@ static mg_status name_all(struct prune *p, struct mg_error *err)
         status = name_records(p, name, "SELECT v FROM \"mg_v_%w\"", err);
         if (status == MG_OK) status = name_records(p, name, "SELECT v FROM \"mg_dead_%w\"", err);
     }
-    if (status == MG_OK) status = name_records(p, "late", "SELECT v FROM mg_%w", err);
     sqlite3_stmt *stmt = NULL;
     if (status == MG_OK) status = prepare(p, others, &stmt, err);
     while (status == MG_OK && mg_step(p->conn, stmt, &status, err) > 0) ords_add(&p->named, sqlite3_column_int64(stmt, 0));

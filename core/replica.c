@@ -155,7 +155,7 @@ static mg_status rename_commit(struct mg_store *store, struct mg_conn *conn, uin
     int64_t ord = sqlite3_column_int64(stmt, 0);
     status = mg_commit_row_read(conn, from, stmt, &commit, err);
     commit.seq = new_seq;
-    if (status == MG_OK && commit.damaged) status = mg_fail(err, MG_STORAGE, "a commit of the log is damaged; `maillage log verify` says which: restore a backup");
+    if (status == MG_OK) status = mg_commit_intact(&commit, err);
     if (status == MG_OK) status = mg_scope_find(conn, commit.scope, &scope, err);
     if (status == MG_OK) status = mg_chain_head(conn, to, scope, &chain_seq, previous, err);
     commit.has_base = chain_seq == 0;

@@ -21,7 +21,7 @@ run() {
     echo "--- $(basename "$1") $(shift; echo "$@")"
     "$@" >"$work/said" 2>"$work/err" || { failed=$((failed + 1)); cat "$work/err"; }
     cat "$work/said"
-    grep -E '^([A-Z][0-9]*|I50) ' "$work/said" >>"$work/$table"
+    grep -E '^[A-Z][0-9]* ' "$work/said" >>"$work/$table"
 }
 
 {

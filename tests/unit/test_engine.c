@@ -987,7 +987,8 @@ static void next_batch(int node, bool by_name, struct mg_buf *batch)
     mg_apply_rollback(store);
 }
 
-static mg_status offer(int node, struct mg_bytes batch, struct mg_error *err)
+/* BY_NAME: as HELLO said. */
+static mg_status offer_as(int node, bool by_name, struct mg_bytes batch, struct mg_error *err)
 {
     struct mg_store *hub = world_store(w, HUB);
     struct mg_peer peer;
@@ -998,7 +999,7 @@ static mg_status offer(int node, struct mg_bytes batch, struct mg_error *err)
     assert_int_equal(mg_hub_admit(hub, mg_store_identity(world_store(w, node))->noise_public, &peer, err),
                      MG_OK);
     peer.incarnation = mg_store_identity(world_store(w, node))->incarnation;
-    peer.by_name = true;
+    peer.by_name = by_name;
     mg_status status = mg_hub_sequence(hub, &peer, batch, false, &receipt, &fork_base, err);
     if (status == MG_OK)
         assert_int_equal(mg_apply_commit(hub, err), MG_OK);
@@ -1008,7 +1009,16 @@ static mg_status offer(int node, struct mg_bytes batch, struct mg_error *err)
     return status;
 }
 
+static mg_status offer(int node, struct mg_bytes batch, struct mg_error *err) { return offer_as(node, true, batch, err); }
+
 /* --- rows told by name --- */
+
+/* A participant whose id begins as all others here do, up to BYTES. */
+static void enter(int node, const char *bytes, const char *antenna, const char *family_name, const char *given_name)
+{
+    world_sql(w, node, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876E%s79A685D05FF4092F4A51', '%s', '%s', '%s')",
+              bytes, antenna, family_name, given_name);
+}
 
 /* Enough edits that they travel as columns; the last one gives NAME. */
 static void rename_often(int node, const char *family_name, const char *name)
@@ -1023,9 +1033,9 @@ static void a_name_that_two_rows_have_is_asked_again(void **state)
 {
     (void)state;
     open_martigues(26);
-    world_sql(w, ANNE, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC65079A685D05FF4092F4A51', '%s', 'Une', 'A')", MDFJ);
+    enter(ANNE, "C650", MDFJ, "Une", "A");
     world_sync(w, ANNE);
-    world_sql(w, BASTIEN, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC65179A685D05FF4092F4A51', '%s', 'Autre', 'B')", MDFJ);
+    enter(BASTIEN, "C651", MDFJ, "Autre", "B");
     world_sync(w, BASTIEN);
     assert_int_equal(w->misled, 0);
     rename_often(ANNE, "Une", "C");
@@ -1045,8 +1055,8 @@ static void a_name_is_looked_up_where_its_commit_lives(void **state)
 {
     (void)state;
     open_martigues(27);
-    world_sql(w, ANNE, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC65079A685D05FF4092F4A51', '%s', 'Une', 'A')", MDFJ);
-    world_sql(w, CHLOE, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC65179A685D05FF4092F4A51', '%s', 'Autre', 'B')", MSP);
+    enter(ANNE, "C650", MDFJ, "Une", "A");
+    enter(CHLOE, "C651", MSP, "Autre", "B");
     world_sync_all(w);
     rename_often(ANNE, "Une", "C");
     rename_often(CHLOE, "Autre", "D");
@@ -1064,8 +1074,8 @@ static void a_name_that_leads_to_another_row_blames_nobody(void **state)
     struct mg_buf batch;
     struct mg_error err;
     open_martigues(28);
-    world_sql(w, ANNE, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC65079A685D05FF4092F4A51', '%s', 'Une', 'A')", MDFJ);
-    world_sql(w, ANNE, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC75179A685D05FF4092F4A51', '%s', 'Autre', 'B')", MDFJ);
+    enter(ANNE, "C650", MDFJ, "Une", "A");
+    enter(ANNE, "C751", MDFJ, "Autre", "B");
     world_sync(w, ANNE);
     rename_often(ANNE, "Une", "C");
     next_batch(ANNE, true, &batch);
@@ -1080,6 +1090,11 @@ static void a_name_that_leads_to_another_row_blames_nobody(void **state)
     assert_true(mg_names_misled(world_store(w, HUB)));
     assert_string_equal(world_read(w, HUB, "SELECT count(*) FROM mg_quarantine"), "0");
     assert_string_equal(world_read(w, HUB, "SELECT given_name FROM participant WHERE family_name = 'Autre'"), "B");
+    /* Nor is a name for the right row taken where HELLO has ruled names out. */
+    at[6] = 0xc6;
+    at[7] = 0x50;
+    assert_int_equal(offer_as(ANNE, false, mg_buf_bytes(&batch), &err), MG_BAD_BYTES);
+    assert_false(mg_names_misled(world_store(w, HUB)));
     mg_buf_free(&batch);
     /* With whole ids it would be one. */
     next_batch(ANNE, false, &batch);
@@ -1100,12 +1115,12 @@ static void a_reader_that_is_misled_takes_nothing(void **state)
     struct mg_buf chunk;
     struct mg_error err;
     open_martigues(29);
-    world_sql(w, ANNE, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC65079A685D05FF4092F4A51', '%s', 'Une', 'A')", MDFJ);
+    enter(ANNE, "C650", MDFJ, "Une", "A");
     world_sync_all(w);
     uint64_t from = world_standing(w, BASTIEN).cursor.n;
     rename_often(ANNE, "Une", "C");
     world_sync(w, ANNE);
-    world_sql(w, BASTIEN, "INSERT INTO participant(id, antenna, family_name, given_name) VALUES (x'0174876EC65179A685D05FF4092F4A51', '%s', 'Autre', 'B')", MDFJ);
+    enter(BASTIEN, "C651", MDFJ, "Autre", "B");
     next_chunk(BASTIEN, true, from, &chunk);
     assert_int_equal(take_chunk(BASTIEN, mg_buf_bytes(&chunk), &err), MG_BAD_BYTES);
     assert_true(mg_names_misled(world_store(w, BASTIEN)));
