@@ -273,6 +273,20 @@ static void a_name_is_short_and_needs_its_row(void **state)
     assert_true(names.used);
     assert_int_equal(again.len, commits.len);
     assert_memory_equal(again.data, commits.data, commits.len);
+    /* One byte of names more than their lengths say. */
+    uint8_t more[256], head[2 + NAME_LEN] = {0xc4, NAME_LEN};
+    memcpy(head + 2, row, NAME_LEN);
+    const uint8_t *at = memmem(named.data, named.len, head, sizeof head);
+    assert_non_null(at);
+    assert_true(named.len < sizeof more && named.data[0] == 0xc4);
+    size_t before = (size_t)(at - named.data) + sizeof head;
+    memcpy(more, named.data, before);
+    memcpy(more + before + 1, named.data + before, named.len - before);
+    more[before] = 0;
+    more[before - sizeof head + 1]++;
+    more[1]++;
+    mg_buf_clear(&again);
+    assert_int_equal(back((struct mg_bytes){more, named.len + 1}, &again, &came), MG_BAD_BYTES);
     held.count = 0;
     mg_buf_clear(&again);
     assert_int_equal(back(mg_buf_bytes(&named), &again, &came), MG_BAD_BYTES);
