@@ -4,7 +4,9 @@
  * Two kinds of SQL are made here. CHECK constraints refuse what can never be right
  * (a 30 February, an unknown word); they hold for remote changes too. Triggers hold
  * for local writers only, since remote changes are applied with triggers off: guards
- * that refuse what would break replication, and the capture of what was touched.
+ * that refuse what would break replication, and the capture of what was touched. The
+ * engine's own connection notes what it writes itself (capture.c), with these triggers
+ * off; the guards alone stand there once more, as TEMP triggers.
  *
  * Numbered facts that the triggers rest on:
  *
@@ -301,15 +303,30 @@ static void mark_clash(sqlite3_str *sql, const struct mg_table *table)
     sqlite3_str_appendall(sql, " LIMIT 1;\n");
 }
 
-static void before_insert(sqlite3_str *sql, const struct mg_schema *schema, int t)
+/* Who the triggers are for: any client of the store, or the engine's own connection alone. */
+enum writer { ANY_CLIENT, OWN };
+
+/* CREATE TRIGGER NAME, for the event to follow; then what it is on, up to BEGIN. */
+static void trigger_named(sqlite3_str *sql, enum writer writer, const char *name, const struct mg_table *table)
+{
+    sqlite3_str_appendf(sql, writer == OWN ? "CREATE TEMP TRIGGER \"" MG_GUARD_PREFIX "%s_%w\" " : "CREATE TRIGGER \"mg_%s_%w\" ", name, table->name);
+}
+
+static void trigger_on(sqlite3_str *sql, enum writer writer, const struct mg_table *table)
+{
+    sqlite3_str_appendf(sql, writer == OWN ? " ON main.\"%w\" BEGIN\n" : " ON \"%w\" BEGIN\n", table->name);
+}
+
+static void before_insert(sqlite3_str *sql, const struct mg_schema *schema, int t, enum writer writer)
 {
     const struct mg_table *table = &schema->tables[t];
-    bool root = table->scope == MG_SCOPE_ROOT;
+    bool root = table->scope == MG_SCOPE_ROOT, guarded = root || table->has_key;
 
-    sqlite3_str_appendf(sql,
-                        "CREATE TRIGGER \"mg_before_insert_%w\" BEFORE INSERT ON \"%w\" BEGIN\n",
-                        table->name, table->name);
-    if (root || table->has_key) {
+    if (writer == OWN && !guarded) return;
+    trigger_named(sql, writer, "before_insert", table);
+    sqlite3_str_appendall(sql, "BEFORE INSERT");
+    trigger_on(sql, writer, table);
+    if (guarded) {
         sqlite3_str_appendall(sql, "  SELECT CASE");
         if (root)
             refuse_when(sql, "(SELECT role FROM mg_self) IS NOT 'hub'", table->name, NULL,
@@ -321,7 +338,7 @@ static void before_insert(sqlite3_str *sql, const struct mg_schema *schema, int 
             refuse_same_key(sql, schema, table, NULL);
         sqlite3_str_appendall(sql, " END;\n");
     }
-    mark_clash(sql, table);
+    if (writer == ANY_CLIENT) mark_clash(sql, table);
     sqlite3_str_appendall(sql, "END;\n");
 }
 
@@ -353,17 +370,18 @@ static void refuse_change(sqlite3_str *sql, const struct mg_table *table,
 
 /* Named columns only, so that an ordinary UPDATE does not pay; on the hub's tables any column. The
  * rowid goes by three names, and no side table could follow it. */
-static void before_update(sqlite3_str *sql, const struct mg_schema *schema, int t)
+static void before_update(sqlite3_str *sql, const struct mg_schema *schema, int t, enum writer writer)
 {
     const struct mg_table *table = &schema->tables[t];
     bool root = table->scope == MG_SCOPE_ROOT;
 
-    sqlite3_str_appendf(sql, "CREATE TRIGGER \"mg_before_update_%w\" BEFORE UPDATE", table->name);
-    if (!root) sqlite3_str_appendall(sql, " OF id, rowid, oid, _rowid_");
+    trigger_named(sql, writer, "before_update", table);
+    sqlite3_str_appendall(sql, root ? "BEFORE UPDATE" : "BEFORE UPDATE OF id, rowid, oid, _rowid_");
     for (int i = 0; i < table->column_count && !root; i++)
         if (is_fixed(&table->columns[i]))
             sqlite3_str_appendf(sql, ", \"%w\"", table->columns[i].name);
-    sqlite3_str_appendf(sql, " ON \"%w\" BEGIN\n  SELECT CASE", table->name);
+    trigger_on(sql, writer, table);
+    sqlite3_str_appendall(sql, "  SELECT CASE");
     if (root)
         refuse_when(sql, "(SELECT role FROM mg_self) IS NOT 'hub'", table->name, NULL,
                     only_the_hub);
@@ -394,26 +412,28 @@ static void fill_plie(sqlite3_str *sql, const struct mg_schema *schema,
                         table->name);
 }
 
-static void after_insert(sqlite3_str *sql, const struct mg_schema *schema, int t)
+static void after_insert(sqlite3_str *sql, const struct mg_schema *schema, int t, enum writer writer)
 {
     const struct mg_table *table = &schema->tables[t];
 
-    sqlite3_str_appendf(sql,
-                        "CREATE TRIGGER \"mg_after_insert_%w\" AFTER INSERT ON \"%w\" BEGIN\n"
-                        "  SELECT RAISE(ABORT, '%q: REPLACE would hide the deletion of the row"
-                        " that is there; use UPDATE, or INSERT with ON CONFLICT DO UPDATE')"
-                        " FROM mg_clash;\n",
-                        table->name, table->name, table->name);
+    if (writer == OWN && table->scope != MG_SCOPE_PLIE) return;
+    trigger_named(sql, writer, "after_insert", table);
+    sqlite3_str_appendall(sql, "AFTER INSERT");
+    trigger_on(sql, writer, table);
+    if (writer == ANY_CLIENT)
+        sqlite3_str_appendf(sql, "  SELECT RAISE(ABORT, '" MG_REPLACE_REFUSED "') FROM mg_clash;\n", table->name);
     if (table->scope == MG_SCOPE_PLIE) fill_plie(sql, schema, table);
-    sqlite3_str_appendf(sql,
-                        "  INSERT INTO mg_note (t, row, id, mask)"
-                        " VALUES (%d, NEW.rowid, NEW.id, %d);\nEND;\n",
-                        t, MG_NOTE_INSERTED);
+    if (writer == ANY_CLIENT)
+        sqlite3_str_appendf(sql,
+                            "  INSERT INTO mg_note (t, row, id, mask)"
+                            " VALUES (%d, NEW.rowid, NEW.id, %d);\n",
+                            t, MG_NOTE_INSERTED);
+    sqlite3_str_appendall(sql, "END;\n");
 }
 
 /* A PLIE-wide row's PLIE is set as it is inserted and never again, and the note of the insertion
  * stands for every column: the UPDATE that fills it in must not leave a second one. */
-static bool is_captured(const struct mg_table *table, int c)
+bool mg_ddl_is_captured(const struct mg_table *table, int c)
 {
     return table->scope != MG_SCOPE_PLIE || strcmp(table->columns[c].name, shared_by) != 0;
 }
@@ -425,7 +445,7 @@ static void captured_list(sqlite3_str *sql, const struct mg_table *table, const 
     const char *before = "";
 
     for (int i = 0; i < table->column_count; i++) {
-        if (!is_captured(table, i)) continue;
+        if (!mg_ddl_is_captured(table, i)) continue;
         sqlite3_str_appendall(sql, before);
         sqlite3_str_appendf(sql, format, table->columns[i].name, table->columns[i].name, i);
         before = separator;
@@ -448,22 +468,37 @@ static void after_update(sqlite3_str *sql, const struct mg_schema *schema, int t
     sqlite3_str_appendall(sql, ");\nEND;\n");
 }
 
+static void refuse_root_delete(sqlite3_str *sql, const struct mg_schema *schema, int t)
+{
+    const char *name = schema->tables[t].name;
+
+    sqlite3_str_appendall(sql, "  SELECT CASE");
+    refuse_when(sql, "(SELECT role FROM mg_self) IS NOT 'hub'", name, NULL, only_the_hub);
+    if (t == schema->migrations)
+        refuse_when(sql, "1", name, NULL, "a change of the tables is never taken back: nodes have it already");
+    sqlite3_str_appendall(sql, " END;\n");
+}
+
+static void before_own_delete(sqlite3_str *sql, const struct mg_schema *schema, int t)
+{
+    if (schema->tables[t].scope != MG_SCOPE_ROOT) return;
+    trigger_named(sql, OWN, "before_delete", &schema->tables[t]);
+    sqlite3_str_appendall(sql, "BEFORE DELETE");
+    trigger_on(sql, OWN, &schema->tables[t]);
+    refuse_root_delete(sql, schema, t);
+    sqlite3_str_appendall(sql, "END;\n");
+}
+
 /* The row goes to mg_dead_T. When an earlier death of the same row is still there, that one stays:
  * its values are those that its version record, or the record at its old place, speaks of. */
 static void after_delete(sqlite3_str *sql, const struct mg_schema *schema, int t)
 {
     const struct mg_table *table = &schema->tables[t];
 
-    sqlite3_str_appendf(sql, "CREATE TRIGGER \"mg_after_delete_%w\" AFTER DELETE ON \"%w\" BEGIN\n",
-                        table->name, table->name);
-    if (table->scope == MG_SCOPE_ROOT) {
-        sqlite3_str_appendall(sql, "  SELECT CASE");
-        refuse_when(sql, "(SELECT role FROM mg_self) IS NOT 'hub'", table->name, NULL,
-                    only_the_hub);
-        if (t == schema->migrations)
-            refuse_when(sql, "1", table->name, NULL, "a change of the tables is never taken back: nodes have it already");
-        sqlite3_str_appendall(sql, " END;\n");
-    }
+    trigger_named(sql, ANY_CLIENT, "after_delete", table);
+    sqlite3_str_appendall(sql, "AFTER DELETE");
+    trigger_on(sql, ANY_CLIENT, table);
+    if (table->scope == MG_SCOPE_ROOT) refuse_root_delete(sql, schema, t);
     sqlite3_str_appendf(sql, "  INSERT INTO \"mg_dead_%w\" (id, ", table->name);
     column_list(sql, table, "");
     sqlite3_str_appendall(sql, ")\n    VALUES (OLD.id, ");
@@ -479,26 +514,27 @@ static void after_delete(sqlite3_str *sql, const struct mg_schema *schema, int t
 
 /* A row may hold what only a later migration allows, so the old CHECK goes and no new one takes its place: SQLite
  * would put every row to it. The guard says what a CHECK says, and as a CHECK does, only of what changes. */
-static void widened_guard(sqlite3_str *sql, const struct mg_table *table, const struct mg_column *column, bool insert)
+static void widened_guard(sqlite3_str *sql, const struct mg_table *table, const struct mg_column *column, bool insert, enum writer writer)
 {
-    sqlite3_str_appendf(sql, "CREATE TRIGGER \"mg_check_%s_%w_%w\" BEFORE ", insert ? "insert" : "update", table->name, column->name);
+    sqlite3_str_appendf(sql, "CREATE %sTRIGGER \"%s%s_%w_%w\" BEFORE ", writer == OWN ? "TEMP " : "", writer == OWN ? MG_GUARD_PREFIX : "mg_",
+                        insert ? "check_insert" : "check_update", table->name, column->name);
     if (insert) sqlite3_str_appendall(sql, "INSERT");
     else sqlite3_str_appendf(sql, "UPDATE OF \"%w\"", column->name);
-    sqlite3_str_appendf(sql, " ON \"%w\" BEGIN\n  SELECT RAISE(ABORT, 'CHECK constraint failed: %q_%q')"
-                             " FROM (SELECT NEW.\"%w\" AS \"%w\") WHERE NOT (",
-                        table->name, column->name, mg_type_name(column->type), column->name, column->name);
+    trigger_on(sql, writer, table);
+    sqlite3_str_appendf(sql, "  SELECT RAISE(ABORT, 'CHECK constraint failed: %q_%q') FROM (SELECT NEW.\"%w\" AS \"%w\") WHERE NOT (",
+                        column->name, mg_type_name(column->type), column->name, column->name);
     column_condition(sql, column);
     sqlite3_str_appendall(sql, ")");
     if (!insert) sqlite3_str_appendf(sql, " AND NEW.\"%w\" IS NOT OLD.\"%w\"", column->name, column->name);
     sqlite3_str_appendall(sql, ";\nEND;\n");
 }
 
-static void widened_guards(sqlite3_str *sql, const struct mg_table *table)
+static void widened_guards(sqlite3_str *sql, const struct mg_table *table, enum writer writer)
 {
     for (int i = 0; i < table->column_count; i++) {
         if (!table->columns[i].widened) continue;
-        widened_guard(sql, table, &table->columns[i], true);
-        widened_guard(sql, table, &table->columns[i], false);
+        widened_guard(sql, table, &table->columns[i], true, writer);
+        widened_guard(sql, table, &table->columns[i], false, writer);
     }
 }
 
@@ -513,12 +549,23 @@ static const char common[] =
 
 static void triggers(sqlite3_str *sql, const struct mg_schema *schema, int t)
 {
-    before_insert(sql, schema, t);
-    before_update(sql, schema, t);
-    after_insert(sql, schema, t);
+    before_insert(sql, schema, t, ANY_CLIENT);
+    before_update(sql, schema, t, ANY_CLIENT);
+    after_insert(sql, schema, t, ANY_CLIENT);
     after_update(sql, schema, t);
     after_delete(sql, schema, t);
-    widened_guards(sql, &schema->tables[t]);
+    widened_guards(sql, &schema->tables[t], ANY_CLIENT);
+}
+
+void mg_ddl_guards(sqlite3_str *sql, const struct mg_schema *schema)
+{
+    for (int t = 0; t < schema->table_count; t++) {
+        before_insert(sql, schema, t, OWN);
+        before_update(sql, schema, t, OWN);
+        after_insert(sql, schema, t, OWN);
+        before_own_delete(sql, schema, t);
+        widened_guards(sql, &schema->tables[t], OWN);
+    }
 }
 
 static void table_script(sqlite3_str *sql, const struct mg_schema *schema, int t)

@@ -30,6 +30,10 @@
 
 enum { MG_NOTE_INSERTED = -1, MG_NOTE_DELETED = -2 };
 
+#define MG_GUARD_PREFIX "mg_guard_"
+/* Takes the table's name; as a sentence and as SQL. */
+#define MG_REPLACE_REFUSED "%q: REPLACE would hide the deletion of the row that is there; use UPDATE, or INSERT with ON CONFLICT DO UPDATE"
+
 /* Creates all of it in the transaction that the caller has open, and leaves that open.
  * MG_STORAGE when SQLite refuses; the caller then rolls back. Allocates, keeps nothing. */
 mg_status mg_ddl_create(sqlite3 *db, const struct mg_schema *schema, struct mg_error *err)
@@ -38,6 +42,12 @@ mg_status mg_ddl_create(sqlite3 *db, const struct mg_schema *schema, struct mg_e
  * the caller's transaction, as above. No row is written. */
 mg_status mg_ddl_evolve(sqlite3 *db, const struct mg_schema *before, const struct mg_schema *after, struct mg_error *err)
     MG_MUST_CHECK;
+
+/* Appends what the triggers refuse, and what they fill in, as TEMP triggers named MG_GUARD_PREFIX..., for a connection with its
+ * triggers off, which TEMP ones are not. They note nothing. */
+void mg_ddl_guards(sqlite3_str *sql, const struct mg_schema *schema);
+/* A change of this column is noted. */
+bool mg_ddl_is_captured(const struct mg_table *table, int column);
 
 /* An index stands on this column alone. */
 bool mg_ddl_is_indexed(const struct mg_schema *schema, int table, int column);

@@ -39,6 +39,8 @@ enum mg_table_sql {
     MG_T_V_DROP,   /* rowid */
     MG_T_D_READ,   /* id -> columns, v */
     MG_T_D_PUT,    /* id, columns, v */
+    MG_T_D_ASIDE,  /* id, columns: as the trigger sets a deleted row aside */
+    MG_T_D_RECORD, /* v, id: of a row that was set aside without */
     MG_T_D_DROP,   /* id */
     MG_T_D_ANY,    /* -> 1 when some row is not visible */
     MG_T_PARENT,   /* id -> parent column, visible or not */
@@ -76,8 +78,34 @@ struct mg_touched {
     size_t slot_count;
 };
 
+/* One row written on people's connection (capture.c), as it happened: it may have been undone since. */
+enum mg_change_kind { MG_CHANGE_INSERT, MG_CHANGE_UPDATE, MG_CHANGE_DELETE };
+struct mg_change {
+    int table;
+    enum mg_change_kind kind;
+    int64_t row; /* its rowid */
+    uint8_t id[MG_ID_LEN];
+    uint32_t mask; /* columns whose former values are kept: those that changed, or all of a deleted row */
+    size_t former; /* where, in capture->former */
+    size_t next;   /* of the same row, for the harvest: an index + 1; 0: none */
+};
+struct mg_capture {
+    struct mg_store *store;
+    const struct mg_schema *guarded; /* the one that the guards were made from; NULL: none yet */
+    struct mg_change *changes;
+    size_t count, room;
+    struct mg_buf former;
+    int table;          /* of the last change */
+    int64_t deleted_at; /* what SQLite had counted at the last deletion; -1: none */
+    bool on;            /* what is written is a person's */
+    bool stray;         /* written outside mg_edit_begin */
+    bool failed;        /* something could not be noted */
+    char refusal[200];  /* what will not be committed, and why; empty: nothing */
+};
+
 struct mg_conn {
     sqlite3 *db;
+    struct mg_capture *capture; /* of people's connection; NULL on the one that applies */
     sqlite3_stmt *fixed[MG_SQL_COUNT];
     sqlite3_stmt *by_table[MG_TABLES_MAX][MG_T_SQL_COUNT];
     const struct mg_schema *by_schema; /* the one that they were made from */
@@ -474,6 +502,23 @@ mg_status mg_author_last(struct mg_conn *conn, uint32_t author, uint64_t *seq, s
  * in the log up to there was in it once. */
 mg_status mg_author_cut(struct mg_conn *conn, uint32_t author, uint64_t *seq, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_chain_cut(struct mg_conn *conn, uint32_t author, uint32_t scope, uint64_t *seq, struct mg_error *err) MG_MUST_CHECK;
+
+/* --- capture (capture.c) --- */
+
+/* Of the store's own connection for people: with its triggers off, told of each row that is written. */
+void mg_capture_open(struct mg_store *store, struct mg_conn *conn);
+void mg_capture_close(struct mg_conn *conn);
+/* What the triggers of the schema in force would refuse is refused there too. Outside of any transaction, whose end
+ * could undo it. */
+mg_status mg_capture_guard(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+bool mg_capture_guards(const struct mg_conn *conn);
+/* Nothing noted, and off. */
+void mg_capture_clear(struct mg_conn *conn);
+void mg_capture_on(struct mg_conn *conn, bool on);
+/* MG_REFUSED or MG_STORAGE when what was noted cannot be committed. */
+mg_status mg_capture_verdict(const struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+/* What CHANGE wrote over in COLUMN, borrowed; false: it is not among what it wrote over. */
+bool mg_change_former(const struct mg_capture *capture, const struct mg_change *change, int column, struct mg_value *value);
 
 /* --- harvest (harvest.c), apply (apply.c), repair (repair.c) --- */
 

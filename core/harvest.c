@@ -1,10 +1,11 @@
 /*
  * harvest.c - what was touched becomes commits.
  *
- * The triggers noted which rows were inserted, changed (and in which columns) or
- * deleted. Here the notes of one transaction, folded by row, become operations; the
- * operations of one scope become a commit, those of one dossier a group in it; and
- * the rows get the version records that a merge of that commit would give them.
+ * The triggers, or on our own connection capture.c, noted which rows were inserted,
+ * changed (and in which columns) or deleted. Here the notes of one transaction, folded
+ * by row, become operations; the operations of one scope become a commit, those of one
+ * dossier a group in it; and the rows get the version records that a merge of that
+ * commit would give them.
  *
  * Notes are taken in their order, because SQLite may give a deleted row's rowid to
  * the next one inserted: the record at that place belongs to the earlier row.
@@ -21,13 +22,18 @@
 enum { COMMIT_BYTES_MAX = 40 * 1024, ROWS_AT_ONCE = 512, NOTE_KEEP = -3 };
 
 struct note {
-    int64_t n;
+    int64_t n; /* its place in the order */
     int table;
     int64_t row; /* of the last insertion or change; 0: none */
     int64_t deleted_row; /* of the first deletion; 0: none */
     uint8_t id[MG_ID_LEN];
     uint32_t mask;
+    uint32_t sure; /* of the mask: what the triggers noted, which cannot have been undone */
     bool inserted, deleted, keep;
+    bool vanished; /* a deletion is among the changes */
+    bool back;     /* deleted and inserted again; its record is with what was set aside */
+    bool held;     /* back already */
+    size_t first, last; /* the row's changes: indexes + 1; 0: none */
 };
 
 struct touched {
@@ -35,7 +41,6 @@ struct touched {
     enum mg_op_kind kind;
     uint32_t mask;
     uint32_t scope;
-    int64_t stale_row; /* a version record left behind where the row was before; 0: none */
     size_t op_from, op_to; /* its bytes in the harvest's buffer */
     struct mg_stub *by;
 };
@@ -47,6 +52,9 @@ struct harvest {
     size_t count;
     struct mg_buf ops;
     uint32_t author;
+    bool strict;
+    int64_t held_back;
+    struct mg_error *why; /* the last was */
 };
 
 /* --- reading the notes --- */
@@ -65,8 +73,13 @@ static int by_order(const void *a, const void *b)
     return (x->n > y->n) - (x->n < y->n);
 }
 
-static void fold(struct note *into, const struct note *next)
+static void fold(const struct mg_conn *conn, struct note *into, const struct note *next)
 {
+    if (next->first != 0 && into->last != 0) conn->capture->changes[into->last - 1].next = next->first;
+    if (into->first == 0) into->first = next->first;
+    if (next->last != 0) into->last = next->last;
+    into->vanished |= next->vanished;
+    into->sure |= next->sure;
     if (next->inserted || next->mask != 0) into->row = next->row;
     if (next->deleted && into->deleted_row == 0 && !into->inserted) into->deleted_row = next->deleted_row;
     into->inserted |= next->inserted;
@@ -75,56 +88,79 @@ static void fold(struct note *into, const struct note *next)
     into->mask |= next->mask;
 }
 
-static mg_status read_notes(struct mg_conn *conn, int64_t last, struct note **out, size_t *count, struct mg_error *err)
+struct notes {
+    struct note *items;
+    size_t count, room;
+    int64_t n; /* of the last that came */
+};
+
+static struct note *add_note(struct notes *notes, int table, const uint8_t *id)
 {
-    struct note *notes = NULL;
-    size_t room = 0;
+    if (notes->count == notes->room) {
+        notes->room = notes->room > 0 ? notes->room * 2 : 64;
+        struct note *more = realloc(notes->items, notes->room * sizeof *more);
+        mg_assert(more != NULL);
+        notes->items = more;
+    }
+    struct note *note = &notes->items[notes->count++];
+    *note = (struct note){.n = ++notes->n, .table = table};
+    if (id != NULL) memcpy(note->id, id, MG_ID_LEN);
+    return note;
+}
+
+static mg_status read_notes(struct mg_conn *conn, int64_t last, struct notes *notes, struct mg_error *err)
+{
     mg_status status;
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NOTES);
     sqlite3_bind_int64(stmt, 1, last);
-    *count = 0;
     while (mg_step(conn, stmt, &status, err) > 0) {
-        if (*count == room) {
-            room = room > 0 ? room * 2 : 64;
-            struct note *more = realloc(notes, room * sizeof *notes);
-            mg_assert(more != NULL);
-            notes = more;
-        }
-        struct note *note = &notes[*count];
-        memset(note, 0, sizeof *note);
-        note->n = (int64_t)*count;
-        note->table = sqlite3_column_int(stmt, 0);
-        if (sqlite3_column_bytes(stmt, 2) == MG_ID_LEN) memcpy(note->id, sqlite3_column_blob(stmt, 2), MG_ID_LEN);
+        bool whole = sqlite3_column_bytes(stmt, 2) == MG_ID_LEN;
+        struct note *note = add_note(notes, sqlite3_column_int(stmt, 0), whole ? sqlite3_column_blob(stmt, 2) : NULL);
         int64_t mask = sqlite3_column_int64(stmt, 3), row = sqlite3_column_int64(stmt, 1);
         note->inserted = mask == MG_NOTE_INSERTED;
         note->deleted = mask == MG_NOTE_DELETED;
         note->keep = mask == NOTE_KEEP;
-        if (mask > 0) note->mask = (uint32_t)mask;
+        if (mask > 0) note->mask = note->sure = (uint32_t)mask;
         if (note->deleted) note->deleted_row = row;
         else note->row = row;
-        (*count)++;
     }
-    *out = notes;
     return status;
 }
 
-/* One note a row, in the order of the first. */
-static size_t fold_notes(struct note *notes, size_t count)
+static size_t change_count(const struct mg_conn *conn) { return conn->capture != NULL ? conn->capture->count : 0; }
+
+/* Those from the change FROM on. */
+static void read_changes(const struct mg_conn *conn, size_t from, struct notes *notes)
 {
-    size_t kept = 0;
-    if (count < 2) return count;
-    qsort(notes, count, sizeof *notes, by_row);
-    for (size_t i = 1; i < count; i++) {
-        struct note *into = &notes[kept];
-        if (into->table == notes[i].table && memcmp(into->id, notes[i].id, MG_ID_LEN) == 0) fold(into, &notes[i]);
-        else notes[++kept] = notes[i];
+    for (size_t i = from; i < change_count(conn); i++) {
+        const struct mg_change *change = &conn->capture->changes[i];
+        struct note *note = add_note(notes, change->table, change->id);
+        note->inserted = change->kind == MG_CHANGE_INSERT;
+        note->deleted = note->vanished = change->kind == MG_CHANGE_DELETE;
+        if (change->kind == MG_CHANGE_UPDATE) note->mask = change->mask;
+        if (note->deleted) note->deleted_row = change->row;
+        else note->row = change->row;
+        note->first = note->last = i + 1;
     }
-    kept++;
-    qsort(notes, kept, sizeof *notes, by_order);
-    return kept;
 }
 
-/* --- one row --- */
+/* One note a row, in the order of the first. */
+static void fold_notes(const struct mg_conn *conn, struct notes *notes)
+{
+    struct note *items = notes->items;
+    size_t kept = 0;
+    if (notes->count < 2) return;
+    qsort(items, notes->count, sizeof *items, by_row);
+    for (size_t i = 1; i < notes->count; i++) {
+        struct note *into = &items[kept];
+        if (into->table == items[i].table && memcmp(into->id, items[i].id, MG_ID_LEN) == 0) fold(conn, into, &items[i]);
+        else items[++kept] = items[i];
+    }
+    notes->count = kept + 1;
+    qsort(items, notes->count, sizeof *items, by_order);
+}
+
+/* --- ids that follow from keys --- */
 
 bool mg_row_derived_id(const struct mg_row *row, const char *scope, uint8_t id[MG_ID_LEN])
 {
@@ -141,25 +177,141 @@ bool mg_row_derived_id(const struct mg_row *row, const char *scope, uint8_t id[M
     return true;
 }
 
-/* A client that does not know how ids follow from keys chose one by chance: references follow by
- * ON UPDATE CASCADE. */
-static mg_status rekey(struct harvest *h, struct touched *row, struct mg_error *err)
+static mg_status rekey(struct harvest *h, const struct mg_stored_row *stored, const uint8_t id[MG_ID_LEN], struct mg_error *err)
 {
-    uint8_t id[MG_ID_LEN];
-    if (!mg_row_derived_id(&row->stored.row, h->conn->scopes[row->stored.scope].path, id)) return MG_OK;
-    if (memcmp(id, row->stored.row.id, MG_ID_LEN) == 0) return MG_OK;
     sqlite3_stmt *flag = mg_sql(h->conn, MG_SQL_REKEY);
     sqlite3_bind_int(flag, 1, 1);
     mg_status status = mg_run(h->conn, flag, err);
-    sqlite3_stmt *stmt = mg_table_sql(h->conn, h->store->schema, row->stored.row.table_index, MG_T_REKEY);
+    sqlite3_stmt *stmt = mg_table_sql(h->conn, h->store->schema, stored->row.table_index, MG_T_REKEY);
     sqlite3_bind_blob(stmt, 1, id, MG_ID_LEN, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 2, row->stored.rowid);
+    sqlite3_bind_int64(stmt, 2, stored->rowid);
+    mg_capture_on(h->conn, true); /* the references that follow are changes */
     if (status == MG_OK) status = mg_run(h->conn, stmt, err);
+    mg_capture_on(h->conn, false);
     sqlite3_bind_int(flag, 1, 0);
     mg_status back = mg_run(h->conn, flag, err);
-    memcpy(row->stored.row.id, id, MG_ID_LEN);
     return status != MG_OK ? status : back;
 }
+
+/* A client that does not know how ids follow from keys chose one by chance: references follow by ON UPDATE CASCADE. */
+static mg_status derive_id(struct harvest *h, struct notes *notes, struct note *note, struct mg_error *err)
+{
+    struct mg_stored_row stored;
+    uint8_t id[MG_ID_LEN];
+    mg_status status = mg_row_load_written(h->store, h->conn, note->table, note->row, &stored, err);
+    if (status != MG_OK) return status;
+    bool is_new = stored.rowid != 0 && memcmp(stored.row.id, note->id, MG_ID_LEN) == 0;
+    if (is_new) status = mg_row_home(h->store, h->conn, &stored, err);
+    /* A row without a home is refused later, and its note names the id as it was. */
+    if (status == MG_OK && is_new && stored.scope != 0 && mg_row_derived_id(&stored.row, h->conn->scopes[stored.scope].path, id) &&
+        memcmp(id, note->id, MG_ID_LEN) != 0) {
+        status = rekey(h, &stored, id, err);
+        memcpy(note->id, id, MG_ID_LEN);
+        note->n = ++notes->n; /* after the deletion of a row that had the id */
+    }
+    mg_row_release(&stored);
+    return status;
+}
+
+/* Tables in their order: a key may hold the id of a row of an earlier one. */
+static mg_status derive_ids(struct harvest *h, struct notes *notes, struct mg_error *err)
+{
+    size_t changes = change_count(h->conn);
+    int64_t n = notes->n;
+    mg_status status = MG_OK;
+    for (int t = 0; t < h->store->schema->table_count; t++) {
+        if (!h->store->schema->tables[t].has_key) continue;
+        for (size_t i = 0; status == MG_OK && i < notes->count; i++)
+            if (notes->items[i].table == t && notes->items[i].inserted && notes->items[i].row != 0) status = derive_id(h, notes, &notes->items[i], err);
+    }
+    if (status != MG_OK || notes->n == n) return status;
+    read_changes(h->conn, changes, notes);
+    fold_notes(h->conn, notes);
+    return MG_OK;
+}
+
+/* --- what is left of the changes, some of which may have been undone --- */
+
+/* What stood in COLUMN before the first of the row's changes to it. */
+static bool former_value(const struct harvest *h, const struct note *note, int column, struct mg_value *value)
+{
+    const struct mg_capture *capture = h->conn->capture;
+    for (size_t i = note->first; i != 0; i = capture->changes[i - 1].next)
+        if (mg_change_former(capture, &capture->changes[i - 1], column, value)) return true;
+    return false;
+}
+
+/* The columns of MASK that do not hold what they held before. */
+static uint32_t changed(const struct harvest *h, const struct note *note, uint32_t mask, const struct mg_row *row)
+{
+    struct mg_value former;
+    for (int i = 0; i < row->table->column_count; i++)
+        if ((mask & ~note->sure) >> i & 1 && former_value(h, note, i, &former) && mg_value_equal(&former, &row->values[i])) mask &= ~(UINT32_C(1) << i);
+    return mask;
+}
+
+static mg_status place_of(struct harvest *h, const struct note *note, int64_t *row, struct mg_error *err)
+{
+    mg_status status;
+    sqlite3_stmt *stmt = mg_table_sql(h->conn, h->store->schema, note->table, MG_T_ROWID);
+    sqlite3_bind_blob(stmt, 1, note->id, MG_ID_LEN, SQLITE_STATIC);
+    *row = mg_step(h->conn, stmt, &status, err) > 0 ? sqlite3_column_int64(stmt, 0) : 0;
+    if (stmt != NULL) sqlite3_reset(stmt);
+    return status;
+}
+
+/* As the trigger of a deletion does. */
+static mg_status set_aside(struct harvest *h, const struct note *note, struct mg_error *err)
+{
+    const struct mg_table *table = &h->store->schema->tables[note->table];
+    sqlite3_stmt *stmt = mg_table_sql(h->conn, h->store->schema, note->table, MG_T_D_ASIDE);
+    sqlite3_bind_blob(stmt, 1, note->id, MG_ID_LEN, SQLITE_STATIC);
+    for (int i = 0; i < table->column_count; i++) {
+        struct mg_value former = {.kind = MG_NULL};
+        (void)former_value(h, note, i, &former); /* a deletion keeps all */
+        mg_bind_value(stmt, i + 2, &former);
+    }
+    h->conn->no_dead[note->table] = false;
+    return mg_run(h->conn, stmt, err);
+}
+
+static mg_status is_as_before(struct harvest *h, const struct note *note, bool *same, struct mg_error *err)
+{
+    struct mg_stored_row stored;
+    mg_status status = mg_row_load_written(h->store, h->conn, note->table, note->row, &stored, err);
+    if (status != MG_OK) return status;
+    *same = changed(h, note, (uint32_t)((UINT64_C(1) << stored.row.table->column_count) - 1), &stored.row) == 0;
+    mg_row_release(&stored);
+    return MG_OK;
+}
+
+/* A row with a deletion among its changes: what the triggers would have left of what was not undone. */
+static mg_status look_at_deletion(struct harvest *h, struct note *note, struct mg_error *err)
+{
+    const struct mg_change *first = &h->conn->capture->changes[note->first - 1];
+    bool was_there = first->kind != MG_CHANGE_INSERT, same = false;
+    mg_status status = place_of(h, note, &note->row, err);
+    if (status != MG_OK) return status;
+    note->inserted = note->row != 0;
+    note->deleted = was_there || note->row == 0;
+    note->deleted_row = was_there ? first->row : 0;
+    if (!was_there) return MG_OK;
+    if (note->row == first->row && !note->keep) status = is_as_before(h, note, &same, err);
+    if (status != MG_OK || !same) return status == MG_OK ? set_aside(h, note, err) : status;
+    note->inserted = note->deleted = false;
+    note->mask = note->sure;
+    return MG_OK;
+}
+
+static mg_status look_at_deletions(struct harvest *h, const struct notes *notes, struct mg_error *err)
+{
+    mg_status status = MG_OK;
+    for (size_t i = 0; status == MG_OK && i < notes->count; i++)
+        if (notes->items[i].vanished) status = look_at_deletion(h, &notes->items[i], err);
+    return status;
+}
+
+/* --- one row --- */
 
 /* The scope in which this node must write the row, or a refusal. */
 static mg_status writable(struct harvest *h, struct touched *row, struct mg_error *err)
@@ -220,16 +372,14 @@ static mg_status over_former_life(struct harvest *h, const struct note *note, st
         mg_row_release(&former);
         return status;
     }
-    bool same_tx = former.rowid != 0; /* deleted and inserted again before any commit: a change, not a new life */
     uint32_t mask = 0;
     for (int i = 0; i < former.row.table->column_count; i++) {
         bool differs = !mg_value_equal(&former.row.values[i], &row->stored.row.values[i]);
-        if (same_tx ? differs : former.row.by[i] != NULL || row->stored.row.values[i].kind != MG_NULL) mask |= UINT32_C(1) << i;
+        if (note->back ? differs : former.row.by[i] != NULL || row->stored.row.values[i].kind != MG_NULL) mask |= UINT32_C(1) << i;
         former.row.values[i] = mg_row_keep(&former, &row->stored.row.values[i]);
     }
-    row->kind = same_tx ? MG_OP_WRITE : MG_OP_INSERT;
+    row->kind = note->back ? MG_OP_WRITE : MG_OP_INSERT; /* before any commit: a change, not a new life */
     row->mask = mask;
-    row->stale_row = former.rowid;
     former.rowid = row->stored.rowid;
     mg_row_release(&row->stored);
     row->stored = former;
@@ -244,7 +394,6 @@ static mg_status take_insert(struct harvest *h, const struct note *note, struct 
     row->mask = filled_columns(&row->stored.row);
     if (status == MG_OK) status = writable(h, row, err);
     if (status == MG_OK) status = readable(row, err);
-    if (status == MG_OK) status = rekey(h, row, err); /* last: a note that is held back names the id as it was */
     if (status != MG_OK) return status;
     return over_former_life(h, note, row, err);
 }
@@ -252,7 +401,8 @@ static mg_status take_insert(struct harvest *h, const struct note *note, struct 
 static mg_status take_change(struct harvest *h, const struct note *note, struct touched *row, struct mg_error *err)
 {
     row->kind = note->keep ? MG_OP_KEEP : MG_OP_WRITE;
-    row->mask = note->keep ? 0 : note->mask;
+    row->mask = note->keep ? 0 : changed(h, note, note->mask, &row->stored.row);
+    if (row->kind == MG_OP_WRITE && row->mask == 0) return MG_OK;
     mg_status status = MG_OK;
     if (row->stored.row.table_index != h->store->schema->head) status = mg_row_home(h->store, h->conn, &row->stored, err);
     else memcpy(row->stored.dossier, row->stored.row.id, MG_ID_LEN);
@@ -307,7 +457,7 @@ static mg_status take(struct harvest *h, const struct note *note, struct mg_erro
     if (here && note->inserted) forget_record(&row->stored);
     if (!here) {
         if (note->row != 0) mg_row_release(&row->stored);
-        if (!note->deleted) return MG_OK; /* its id was derived anew after this note */
+        if (!note->deleted) return MG_OK; /* it was undone */
         status = take_delete(h, note, row, &nothing, err);
         if (nothing) return status;
     } else if (row->stored.counted.hash == 0) {
@@ -319,7 +469,7 @@ static mg_status take(struct harvest *h, const struct note *note, struct mg_erro
         mg_row_release(&row->stored);
         return status;
     }
-    if (row->kind == MG_OP_WRITE && row->mask == 0 && row->stale_row == 0) {
+    if (row->kind == MG_OP_WRITE && row->mask == 0 && !note->back) {
         mg_row_release(&row->stored);
         return MG_OK;
     }
@@ -457,7 +607,6 @@ static mg_status settle(struct harvest *h, struct touched *row, struct mg_error 
         mg_row_write(data, lineage, MG_PRESENCE, row->by, (struct mg_value){.kind = MG_NULL});
     for (int i = 0; i < data->table->column_count; i++)
         if (row->mask >> i & 1) mg_row_write(data, lineage, i, row->by, data->values[i]);
-    if (row->stale_row != 0) status = mg_record_drop(h->conn, h->store->schema, data->table_index, row->stale_row, err);
     h->conn->edits = row->kind == MG_OP_WRITE && !row->stored.in_dead;
     if (status == MG_OK) status = mg_row_save_written(h->store, h->conn, &row->stored, err);
     h->conn->edits = false;
@@ -506,37 +655,110 @@ mg_status mg_note_last(struct mg_conn *conn, int64_t *last, struct mg_error *err
     return status;
 }
 
+/* Another client changed the row and then deleted it, and what was set aside is what it had changed it to. Its version record
+ * speaks of other values: so a commit of its own says what was written, as if the deletion came with a later transaction. */
+static mg_status write_before_deletion(struct harvest *h, const struct note *note, struct mg_error *err)
+{
+    struct touched *row = &h->rows[h->count];
+    memset(row, 0, sizeof *row);
+    mg_status status = mg_row_load_deleted(h->store, h->conn, note->table, note->id, note->deleted_row, &row->stored, err);
+    if (status != MG_OK) return status;
+    if (row->stored.rowid != 0) {
+        row->kind = MG_OP_WRITE;
+        row->mask = note->sure;
+        row->scope = row->stored.scope;
+        row->stored.in_dead = false; /* for the record, which stays at its old place until the deletion */
+        status = writable(h, row, err);
+        if (status == MG_OK) status = readable(row, err);
+    }
+    if (status != MG_OK || row->stored.rowid == 0) {
+        mg_row_release(&row->stored);
+        return status;
+    }
+    write_op(h, row);
+    h->count++;
+    return MG_OK;
+}
+
+/* The row is somewhere else now, and another may be where it was: its record waits with what was set aside. */
+static mg_status lift_record(struct harvest *h, struct note *note, struct mg_error *err)
+{
+    sqlite3_stmt *get = mg_table_sql(h->conn, h->store->schema, note->table, MG_T_V_GET);
+    mg_status status;
+    sqlite3_bind_int64(get, 1, note->deleted_row);
+    note->back = mg_step(h->conn, get, &status, err) > 0;
+    if (!note->back) return status;
+    struct mg_bytes v = mg_late_record(h->conn, note->table, note->deleted_row);
+    if (v.len == 0) v = (struct mg_bytes){sqlite3_column_blob(get, 0), (size_t)sqlite3_column_bytes(get, 0)};
+    sqlite3_stmt *keep = mg_table_sql(h->conn, h->store->schema, note->table, MG_T_D_RECORD);
+    sqlite3_bind_blob64(keep, 1, v.data, v.len, SQLITE_STATIC);
+    sqlite3_bind_blob(keep, 2, note->id, MG_ID_LEN, SQLITE_STATIC);
+    status = mg_run(h->conn, keep, err);
+    sqlite3_reset(get);
+    return status == MG_OK ? mg_record_drop(h->conn, h->store->schema, note->table, note->deleted_row, err) : status;
+}
+
+/* STATUS is what became of NOTE. */
+static mg_status or_hold_back(struct harvest *h, struct note *note, mg_status status, struct mg_error *err)
+{
+    if (status != MG_REFUSED || h->strict) return status;
+    h->held_back++;
+    *h->why = *err;
+    note->held = true;
+    return hold_back(h, note, err);
+}
+
+static mg_status flush_full(struct harvest *h, struct mg_error *err)
+{
+    return h->count == ROWS_AT_ONCE || h->ops.len > 4 * COMMIT_BYTES_MAX ? flush(h, err) : MG_OK;
+}
+
+static mg_status take_all(struct harvest *h, struct notes *notes, struct mg_error *err)
+{
+    mg_status status = look_at_deletions(h, notes, err);
+    for (size_t i = 0; status == MG_OK && i < notes->count; i++) {
+        struct note *note = &notes->items[i];
+        if (!note->deleted || note->sure == 0) continue;
+        status = or_hold_back(h, note, write_before_deletion(h, note, err), err);
+        if (status == MG_OK) status = flush_full(h, err);
+    }
+    if (status == MG_OK) status = flush(h, err);
+    for (size_t i = 0; status == MG_OK && i < notes->count; i++)
+        if (notes->items[i].inserted && notes->items[i].deleted_row != 0) status = lift_record(h, &notes->items[i], err);
+    for (size_t i = 0; status == MG_OK && i < notes->count; i++) {
+        struct note *note = &notes->items[i];
+        if (!note->held) status = or_hold_back(h, note, take(h, note, err), err);
+        if (status == MG_OK) status = flush_full(h, err);
+    }
+    return status == MG_OK ? flush(h, err) : status;
+}
+
 mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, int64_t *held_back, struct mg_error *why,
                      struct mg_error *err)
 {
     int64_t last;
-    struct note *notes = NULL;
-    size_t count = 0;
+    struct notes notes = {.items = NULL};
+    struct harvest h = {.store = store, .conn = conn, .strict = strict, .why = why};
     *held_back = 0;
     mg_status status = mg_note_last(conn, &last, err);
-    if (status != MG_OK || last == 0) return status;
-    status = read_notes(conn, last, &notes, &count, err);
-    memset(conn->no_dead, 0, sizeof conn->no_dead); /* what triggers set aside is seen from here on */
-    if (status == MG_OK) status = mg_run(conn, mg_sql(conn, MG_SQL_NOTES_DROP), err); /* all at once: SQLite drops the pages */
-    struct harvest h = {.store = store, .conn = conn};
-    mg_buf_init(&h.ops, (size_t)ROWS_AT_ONCE * 2 * 64 * 1024);
-    if (status == MG_OK) status = mg_author_find(conn, store->id.node, store->id.incarnation, &h.author, err);
-    count = status == MG_OK ? fold_notes(notes, count) : 0;
-    h.rows = malloc((count < ROWS_AT_ONCE ? count + 1 : ROWS_AT_ONCE) * sizeof *h.rows);
-    mg_assert(h.rows != NULL);
-    for (size_t i = 0; status == MG_OK && i < count; i++) {
-        status = take(&h, &notes[i], err);
-        if (status == MG_REFUSED && !strict) {
-            (*held_back)++;
-            *why = *err;
-            status = hold_back(&h, &notes[i], err);
-        }
-        if (status == MG_OK && (h.count == ROWS_AT_ONCE || h.ops.len > 4 * COMMIT_BYTES_MAX)) status = flush(&h, err);
+    if (status != MG_OK || (last == 0 && change_count(conn) == 0)) return status;
+    if (last != 0) {
+        status = read_notes(conn, last, &notes, err);
+        memset(conn->no_dead, 0, sizeof conn->no_dead); /* what triggers set aside is seen from here on */
+        if (status == MG_OK) status = mg_run(conn, mg_sql(conn, MG_SQL_NOTES_DROP), err);
     }
-    if (status == MG_OK) status = flush(&h, err);
+    read_changes(conn, 0, &notes);
+    fold_notes(conn, &notes);
+    if (status == MG_OK) status = derive_ids(&h, &notes, err);
+    mg_buf_init(&h.ops, (size_t)ROWS_AT_ONCE * 2 * 64 * 1024);
+    h.rows = malloc((notes.count < ROWS_AT_ONCE ? notes.count + 1 : ROWS_AT_ONCE) * sizeof *h.rows);
+    mg_assert(h.rows != NULL);
+    if (status == MG_OK) status = mg_author_find(conn, store->id.node, store->id.incarnation, &h.author, err);
+    if (status == MG_OK) status = take_all(&h, &notes, err);
+    *held_back = h.held_back;
     clear(&h);
     mg_buf_free(&h.ops);
     free(h.rows);
-    free(notes);
+    free(notes.items);
     return status;
 }

@@ -9,8 +9,6 @@
  * Held is a function of the state: the least set of deleted rows such that every row
  * that a visible row refers to is in it, where this replica has it. Rows that may have
  * changed that are noted in mg_repair and looked at before the transaction ends.
- *
- * On people's connection the triggers note what is written here as well; that is nobody's edit, and is taken off again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -155,8 +153,6 @@ mg_status mg_repair(struct mg_store *store, struct mg_conn *conn, struct mg_erro
     bool none, any = true, changed = true;
     mg_status status = mg_nothing_to_repair(store, conn, &none, err);
     if (status == MG_OK && none) return mg_exec(conn, "DELETE FROM mg_repair", err);
-    int64_t last_note = 0;
-    if (status == MG_OK) status = mg_note_last(conn, &last_note, err);
     while (status == MG_OK && changed) {
         changed = false;
         /* Whatever was held may have lost its last reference: the set is small, look at all of it. */
@@ -169,8 +165,5 @@ mg_status mg_repair(struct mg_store *store, struct mg_conn *conn, struct mg_erro
             status = look_at(store, conn, table, id, &changed, err);
         }
     }
-    if (status != MG_OK) return status;
-    sqlite3_stmt *drop = mg_sql(conn, MG_SQL_NOTES_AFTER);
-    if (drop != NULL) sqlite3_bind_int64(drop, 1, last_note);
-    return mg_run(conn, drop, err);
+    return status;
 }

@@ -681,7 +681,8 @@ static mg_status save(struct mg_store *store, struct mg_conn *conn, struct mg_st
     if (status == MG_OK && stored->scope == 0 && row->table->scope == MG_SCOPE_ANTENNA) status = mg_meta_set_int(conn, "orphans", 1, err);
     if (status != MG_OK) return status;
     stored->counted = mg_row_count(conn, row);
-    if (known && stored->scope == old_scope && stored->had_held == row->held && mg_counted_equal(&stored->counted, &old)) return MG_OK;
+    bool back = written && stored->in_dead; /* deleted and inserted again as it was: its record follows it to its new place */
+    if (known && !back && stored->scope == old_scope && stored->had_held == row->held && mg_counted_equal(&stored->counted, &old)) return MG_OK;
     status = owe_verdict(store, conn, stored, err);
     if (status != MG_OK) return status;
     bool visible = mg_row_visible(row, &conn->lineage);

@@ -132,7 +132,6 @@
     X(NOTE_LAST, "SELECT max(n) FROM mg_note")                                                                         \
     X(NOTE_OF, "SELECT 1 FROM mg_note WHERE t = ?1 AND row = ?2")                                                      \
     X(NOTE_ADD, "INSERT INTO mg_note(t, row, id, mask) VALUES (?1, ?2, ?3, ?4)")                                       \
-    X(NOTES_AFTER, "DELETE FROM mg_note WHERE n > ?1")                                                                 \
     X(NOTES_DROP, "DELETE FROM mg_note") /* all of it at once: SQLite drops the pages */                                \
     X(REKEY, "UPDATE mg_self SET rekey = ?1")                                                                          \
     X(QUARANTINE, "INSERT INTO mg_quarantine(node, incarnation, seq, history, n, reason, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \

@@ -84,6 +84,14 @@ static char *table_text(const struct mg_schema *schema, int index, enum mg_table
         put_places(sql, table->column_count + 2);
         sqlite3_str_appendall(sql, ")");
         break;
+    case MG_T_D_ASIDE:
+        sqlite3_str_appendf(sql, "INSERT INTO \"mg_dead_%w\"(id", t);
+        put_columns(sql, table, ", \"%w\"");
+        sqlite3_str_appendall(sql, ") VALUES (");
+        put_places(sql, table->column_count + 1);
+        sqlite3_str_appendall(sql, ") ON CONFLICT (id) DO NOTHING");
+        break;
+    case MG_T_D_RECORD: sqlite3_str_appendf(sql, "UPDATE \"mg_dead_%w\" SET v = ? WHERE id = ? AND v IS NULL", t); break;
     case MG_T_D_DROP: sqlite3_str_appendf(sql, "DELETE FROM \"mg_dead_%w\" WHERE id = ?", t); break;
     case MG_T_D_ANY: sqlite3_str_appendf(sql, "SELECT 1 FROM \"mg_dead_%w\" LIMIT 1", t); break;
     case MG_T_PARENT:

@@ -162,7 +162,7 @@ static mg_status connection_pragmas(sqlite3 *db, bool apply, struct mg_error *er
     if (apply && sqlite3_exec(db, "PRAGMA ignore_check_constraints = ON; PRAGMA cache_size = -12000", NULL, NULL, NULL) != SQLITE_OK)
         return mg_sqlite_fail(err, db, "opening the store");
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, apply ? 0 : 1, &on);
-    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, apply ? 0 : 1, &on);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, &on);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, &on);
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
     return MG_OK;
@@ -228,6 +228,7 @@ static void conn_init(struct mg_conn *conn, sqlite3 *db)
 
 static void conn_close(struct mg_conn *conn)
 {
+    mg_capture_close(conn);
     mg_archive_free(conn->archive);
     mg_ledger_drop(conn);
     mg_statements_drop(conn);
@@ -500,6 +501,7 @@ mg_status mg_store_open_files(const char *dir, const char *db_path, const char *
         mg_store_close(store);
         return status;
     }
+    mg_capture_open(store, &store->user);
     if (store->id.hub) {
         store->user.archive = mg_archive_new(archive_path, key_path);
         store->remote.archive = mg_archive_new(archive_path, key_path);
@@ -644,6 +646,7 @@ static void rollback(struct mg_store *store, struct mg_conn *conn)
 {
     if (!sqlite3_get_autocommit(conn->db)) sqlite3_exec(conn->db, "ROLLBACK", NULL, NULL, NULL);
     if (conn->in_tx) store->schema = store->schema_before;
+    mg_capture_clear(conn);
     conn->evolve = false;
     mg_ledger_drop(conn);
     conn->identity_version = -1;
@@ -691,12 +694,24 @@ static mg_status explain_reference(struct mg_store *store, struct mg_error *err)
     return status;
 }
 
+/* The guards are made anew when another process has changed the tables, which is seen inside a transaction only. */
+static mg_status begin_guarded(struct mg_store *store, struct mg_error *err)
+{
+    struct mg_conn *conn = &store->user;
+    for (;;) {
+        mg_status status = mg_capture_guard(conn, err);
+        if (status == MG_OK) status = begin(store, conn, err);
+        if (status != MG_OK || mg_capture_guards(conn)) return status;
+        rollback(store, conn);
+    }
+}
+
 /* What a foreign client wrote becomes commits of its own, before anybody adds to it. */
 mg_status mg_edit_begin(struct mg_store *store, struct mg_error *err)
 {
     struct mg_conn *conn = &store->user;
     int64_t held_back;
-    mg_status status = begin(store, conn, err);
+    mg_status status = begin_guarded(store, err);
     if (status != MG_OK) return status;
     struct mg_error why = {""};
     status = mg_harvest(store, conn, false, &held_back, &why, err);
@@ -705,8 +720,11 @@ mg_status mg_edit_begin(struct mg_store *store, struct mg_error *err)
     if (status == MG_OK && held_back != store->held_back) status = mg_meta_set_int(conn, "held_back", held_back, err);
     store->held_back = held_back;
     if (status != MG_OK) rollback(store, conn);
+    else mg_capture_on(conn, true);
     return status;
 }
+
+mg_status mg_edit_look(const struct mg_store *store, struct mg_error *err) { return mg_capture_verdict(&store->user, err); }
 
 mg_status mg_edit_commit(struct mg_store *store, struct mg_error *err)
 {
@@ -716,12 +734,15 @@ mg_status mg_edit_commit(struct mg_store *store, struct mg_error *err)
     mg_assert(conn->in_tx);
     /* A reference that this person's own transaction breaks is refused; only what two histories break
      * together is repaired. */
+    mg_capture_on(conn, false);
     int broken = 0, highest;
     sqlite3_db_status(conn->db, SQLITE_DBSTATUS_DEFERRED_FKS, &broken, &highest, 0);
     mg_status status = broken == 0 ? MG_OK : explain_reference(store, err);
+    if (status == MG_OK) status = mg_capture_verdict(conn, err);
     if (status == MG_OK) status = mg_harvest(store, conn, store->held_back == 0, &held_back, &why, err);
     if (status == MG_OK) status = settle(store, conn, err);
     if (status != MG_OK) rollback(store, conn);
+    mg_capture_clear(conn);
     conn->in_tx = false;
     return status;
 }

@@ -8,8 +8,9 @@
  *   DIR/sync.lock      held (flock) while one process runs a session
  *   DIR/daemon.lock    held (flock) by maillaged
  *
- * Two connections to one database: `db` for people's edits, with triggers and
- * foreign keys on; `apply` for what arrives from elsewhere, with both off for good,
+ * Two connections to one database: `db` for people's edits, with foreign keys on,
+ * where each written row is noted (core/capture.c); `apply` for what arrives from
+ * elsewhere, without. The triggers, which are for other clients, are off on both, for good,
  * because switching them expires every prepared statement. Several processes may
  * have the same store open; SQLite's transactions keep them apart.
  *
@@ -86,13 +87,16 @@ const struct mg_identity *mg_store_identity(const struct mg_store *store);
 const struct mg_schema *mg_store_schema(const struct mg_store *store);
 const char *mg_store_dir(const struct mg_store *store);
 
-/* The connection for reading and for `sql`; borrowed. Write through mg_edit_begin/commit only. */
+/* The connection for reading and for `sql`; borrowed. Rows are written between mg_edit_begin and mg_edit_commit; any other
+ * COMMIT of them fails (SQLITE_CONSTRAINT_COMMITHOOK), because nothing would replicate them. */
 sqlite3 *mg_store_db(struct mg_store *store);
 
 /* A person's transaction on mg_store_db: write plain SQL in between; commit harvests it into
  * commits. A constraint that fails at commit gives MG_REFUSED with its sentence and rolls back. */
 mg_status mg_edit_begin(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_edit_commit(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
+/* What mg_edit_commit would refuse already, said where it was written: MG_REFUSED for REPLACE over a row that is there. */
+mg_status mg_edit_look(const struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
 void mg_edit_rollback(struct mg_store *store);
 
 /* A transaction for what arrives (replica.h, hub.h): harvests foreign writes first, so that their

@@ -10,19 +10,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tests/bench/edits.h"
 #include "tests/bench/measure.h"
 #include "tests/support/world.h"
 
 enum { NODE = 1, STEPS_EACH = 6 };
 
 static struct world world, *const w = &world;
-
-static void must(mg_status status, const struct mg_error *err)
-{
-    if (status == MG_OK) return;
-    (void)fprintf(stderr, "bench: %s\n", err->text);
-    exit(1);
-}
 
 static void run(sqlite3 *db, const char *sql)
 {
@@ -114,7 +108,7 @@ static int64_t plain_file(int dossiers)
     world_sync(w, node);
     struct mg_store *store = world_store(w, node);
     sqlite3 *db = mg_store_db(store);
-    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    edits_make_plain(store);
     run(db, "PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF");
     write_all(store, true, dossiers, false);
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 10);

@@ -37,7 +37,23 @@ void edits_wrote(void *context, bool last)
     edits_begin(edits);
 }
 
+/* The guards that stand in for the triggers on the store's own connection. */
+static void drop_guards(sqlite3 *db)
+{
+    sqlite3_stmt *stmt;
+    while (sqlite3_prepare_v2(db, "SELECT name FROM temp.sqlite_schema WHERE type = 'trigger'", -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        char *sql = sqlite3_mprintf("DROP TRIGGER temp.\"%w\"", (const char *)sqlite3_column_text(stmt, 0));
+        sqlite3_finalize(stmt);
+        run_sql(db, sql);
+        sqlite3_free(sql);
+    }
+    sqlite3_finalize(stmt);
+}
+
 void edits_make_plain(struct mg_store *store)
 {
-    sqlite3_db_config(mg_store_db(store), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    sqlite3 *db = mg_store_db(store);
+    sqlite3_preupdate_hook(db, NULL, NULL);
+    sqlite3_commit_hook(db, NULL, NULL);
+    drop_guards(db);
 }
