@@ -29,6 +29,7 @@ enum mg_table_sql {
     MG_T_RECORD,   /* id -> v, rowid, of a visible row */
     MG_T_READ,     /* rowid -> id, columns, v, rowid */
     MG_T_READ_ID,  /* the same by id */
+    MG_T_READ_FROM, /* rowid -> as MG_T_READ, with no v, of all rows from there on */
     MG_T_INSERT,   /* id, columns */
     MG_T_UPDATE,   /* columns, rowid */
     MG_T_UPDATE_LIGHT, /* the columns that are in no index, rowid: SQLite writes the entries of an index anew, changed or not */
@@ -119,6 +120,7 @@ struct mg_conn {
     struct mg_archive *archive; /* the hub's; NULL at a node */
     struct mg_buf scratch;
     struct mg_late *late; /* late.c; NULL: none */
+    int64_t stands[MG_TABLES_MAX]; /* at which rowid MG_T_READ_FROM has a row; 0: at none */
     bool edits;           /* records are written for edits of rows that had one: they may come to their places later */
     struct mg_zstd *zstd; /* body.c; NULL until a body needs it */
     struct mg_buf packed, unpacked;
@@ -322,6 +324,11 @@ mg_status mg_row_save(struct mg_store *store, struct mg_conn *conn, struct mg_st
  * the rest as save does. A row with ROWID and no version record is new. */
 mg_status mg_row_load_written(struct mg_store *store, struct mg_conn *conn, int table, int64_t rowid,
                               struct mg_stored_row *stored, struct mg_error *err) MG_MUST_CHECK;
+/* The same of a row that was inserted in this transaction: an earlier row's record at its place is not looked at. Inserted rows
+ * mostly stand beside each other, and are read in one go; READ_DONE ends that. */
+mg_status mg_row_load_inserted(struct mg_store *store, struct mg_conn *conn, int table, int64_t rowid,
+                               struct mg_stored_row *stored, struct mg_error *err) MG_MUST_CHECK;
+void mg_row_read_done(struct mg_store *store, struct mg_conn *conn);
 mg_status mg_row_load_deleted(struct mg_store *store, struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN],
                               int64_t old_rowid, struct mg_stored_row *stored, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_row_save_written(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored,

@@ -450,7 +450,7 @@ static mg_status take(struct harvest *h, const struct note *note, struct mg_erro
     memset(row, 0, sizeof *row);
     mg_status status = MG_OK;
     if (note->row != 0) {
-        status = mg_row_load_written(h->store, h->conn, note->table, note->row, &row->stored, err);
+        status = (note->inserted && note->first != 0 ? mg_row_load_inserted : mg_row_load_written)(h->store, h->conn, note->table, note->row, &row->stored, err);
         if (status != MG_OK) return status;
     }
     bool here = row->stored.rowid != 0 && memcmp(row->stored.row.id, note->id, MG_ID_LEN) == 0;
@@ -756,6 +756,7 @@ mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, 
     if (status == MG_OK) status = mg_author_find(conn, store->id.node, store->id.incarnation, &h.author, err);
     if (status == MG_OK) status = take_all(&h, &notes, err);
     *held_back = h.held_back;
+    mg_row_read_done(store, conn);
     clear(&h);
     mg_buf_free(&h.ops);
     free(h.rows);

@@ -408,8 +408,7 @@ static void count_in(struct mg_conn *conn, uint32_t scope, const struct mg_count
 
 /* --- loading --- */
 
-static mg_status read_columns(struct mg_store *store, struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_stored_row *stored,
-                              struct mg_error *err)
+static void read_columns(sqlite3_stmt *stmt, struct mg_stored_row *stored)
 {
     struct mg_row *row = &stored->row;
     int columns = row->table->column_count;
@@ -428,10 +427,24 @@ static mg_status read_columns(struct mg_store *store, struct mg_conn *conn, sqli
         }
         row->values[i] = values[i];
     }
+}
+
+static mg_status read_record(struct mg_store *store, struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_stored_row *stored,
+                             struct mg_error *err)
+{
+    struct mg_row *row = &stored->row;
+    int columns = row->table->column_count;
     struct mg_bytes v = {NULL, 0};
     if (stored->rowid != 0) v = mg_late_record(conn, row->table_index, stored->rowid);
     if (v.len == 0) v = (struct mg_bytes){sqlite3_column_blob(stmt, columns + 1), (size_t)sqlite3_column_bytes(stmt, columns + 1)};
     return v.len > 0 ? decode_record(store, conn, stored, v.data, v.len, err) : MG_OK;
+}
+
+/* STMT has a row of MG_T_READ and the like. */
+static void read_place(sqlite3_stmt *stmt, struct mg_stored_row *stored)
+{
+    stored->rowid = sqlite3_column_int64(stmt, stored->row.table->column_count + 2);
+    if (sqlite3_column_bytes(stmt, 0) == MG_ID_LEN) memcpy(stored->row.id, sqlite3_column_blob(stmt, 0), MG_ID_LEN);
 }
 
 /* STMT: MG_T_READ or MG_T_READ_ID, bound. No row: STORED is as it was. */
@@ -440,9 +453,9 @@ static mg_status load_visible(struct mg_store *store, struct mg_conn *conn, sqli
 {
     mg_status status;
     if (mg_step(conn, stmt, &status, err) <= 0) return status;
-    stored->rowid = sqlite3_column_int64(stmt, stored->row.table->column_count + 2);
-    if (sqlite3_column_bytes(stmt, 0) == MG_ID_LEN) memcpy(stored->row.id, sqlite3_column_blob(stmt, 0), MG_ID_LEN);
-    status = read_columns(store, conn, stmt, stored, err);
+    read_place(stmt, stored);
+    read_columns(stmt, stored);
+    status = read_record(store, conn, stmt, stored, err);
     sqlite3_reset(stmt);
     return status;
 }
@@ -470,7 +483,8 @@ static mg_status load_dead(struct mg_store *store, struct mg_conn *conn, struct 
     int got = mg_step(conn, stmt, &status, err);
     if (got > 0) {
         stored->in_dead = true;
-        status = read_columns(store, conn, stmt, stored, err);
+        read_columns(stmt, stored);
+        status = read_record(store, conn, stmt, stored, err);
         sqlite3_reset(stmt);
     } else if (got == 0) status = mg_any_dead(store, conn, table, &any, err);
     return status;
@@ -507,6 +521,35 @@ mg_status mg_row_load_written(struct mg_store *store, struct mg_conn *conn, int 
     if (status == MG_OK) status = mg_unknown_writers(conn, stored, err);
     if (status != MG_OK) mg_row_release(stored);
     return status;
+}
+
+mg_status mg_row_load_inserted(struct mg_store *store, struct mg_conn *conn, int table, int64_t rowid,
+                               struct mg_stored_row *stored, struct mg_error *err)
+{
+    static const uint8_t no_id[MG_ID_LEN];
+    mg_status status = MG_OK;
+    stored_init(store, table, no_id, stored);
+    sqlite3_stmt *stmt = conn->by_table[table][MG_T_READ_FROM];
+    if (conn->stands[table] != rowid) {
+        stmt = mg_table_sql(conn, store->schema, table, MG_T_READ_FROM);
+        if (stmt != NULL) sqlite3_bind_int64(stmt, 1, rowid);
+        conn->stands[table] = mg_step(conn, stmt, &status, err) > 0 ? sqlite3_column_int64(stmt, stored->row.table->column_count + 2) : 0;
+    }
+    if (status != MG_OK || conn->stands[table] != rowid) return status;
+    read_place(stmt, stored);
+    read_columns(stmt, stored);
+    conn->stands[table] = mg_step(conn, stmt, &status, err) > 0 ? sqlite3_column_int64(stmt, stored->row.table->column_count + 2) : 0;
+    if (status == MG_OK) status = mg_unknown_writers(conn, stored, err);
+    if (status != MG_OK) mg_row_release(stored);
+    return status;
+}
+
+void mg_row_read_done(struct mg_store *store, struct mg_conn *conn)
+{
+    for (int t = 0; t < store->schema->table_count; t++) {
+        if (conn->stands[t] != 0) sqlite3_reset(conn->by_table[t][MG_T_READ_FROM]);
+        conn->stands[t] = 0;
+    }
 }
 
 /* A row that a local write has deleted: its trigger set the data aside, the record is still at its old place. */

@@ -51,6 +51,11 @@ static char *table_text(const struct mg_schema *schema, int index, enum mg_table
         sqlite3_str_appendf(sql, ", v.v, d.rowid FROM \"%w\" d LEFT JOIN \"mg_v_%w\" v ON v.row = d.rowid WHERE d.%s = ?", t, t,
                             which == MG_T_READ ? "rowid" : "id");
         break;
+    case MG_T_READ_FROM:
+        sqlite3_str_appendall(sql, "SELECT id");
+        put_columns(sql, table, ", \"%w\"");
+        sqlite3_str_appendf(sql, ", NULL, rowid FROM \"%w\" WHERE rowid >= ? ORDER BY rowid", t);
+        break;
     case MG_T_INSERT:
         sqlite3_str_appendf(sql, "INSERT INTO \"%w\"(id", t);
         put_columns(sql, table, ", \"%w\"");
