@@ -476,7 +476,6 @@ static mg_status replace(struct mg_store *store, struct mg_conn *conn, const str
     if (status == MG_OK) status = put_back(store, conn, &asides, err);
     if (status == MG_OK) status = keep_tails(conn, manifest, err);
     if (status == MG_OK) status = mg_cursor_advance(conn, &manifest->at, err);
-    if (status == MG_OK) status = stage_drop(conn, err);
     mg_unpacking_free(unpacking);
     asides_free(&asides);
     return status;
@@ -521,7 +520,10 @@ mg_status mg_stage_apply(struct mg_store *store, struct mg_snapshot_info *info, 
     mg_status status = mg_part_save(&store->remote, err);
     if (status != MG_OK) return status;
     status = apply(store, info, applied, why);
-    if (status == MG_OK) return mg_part_keep(&store->remote, err);
+    if (status == MG_OK) {
+        status = mg_part_keep(&store->remote, err);
+        return status == MG_OK ? stage_drop(&store->remote, err) : status; /* within the part SQLite would keep a copy of it in memory */
+    }
     /* Rows that a constraint refuses are no rows of a store: kept, they would be tried again for ever. */
     if (status != MG_BAD_BYTES && status != MG_REFUSED) return mg_fail(err, status, "%s", why->text);
     status = mg_part_undo(&store->remote, err);
