@@ -44,6 +44,7 @@ enum mg_table_sql {
     MG_T_D_RECORD, /* v, id: of a row that was set aside without */
     MG_T_D_DROP,   /* id */
     MG_T_D_ANY,    /* -> 1 when some row is not visible */
+    MG_T_PLACED,   /* rowid -> id; of a head its v, of what hangs from a row that row's id */
     MG_T_PARENT,   /* id -> parent column, visible or not */
     MG_T_CHILDREN, /* parent -> rowid */
     MG_T_D_CHILDREN, /* parent -> id, of rows that are not visible */

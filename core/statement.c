@@ -99,6 +99,11 @@ static char *table_text(const struct mg_schema *schema, int index, enum mg_table
     case MG_T_D_RECORD: sqlite3_str_appendf(sql, "UPDATE \"mg_dead_%w\" SET v = ? WHERE id = ? AND v IS NULL", t); break;
     case MG_T_D_DROP: sqlite3_str_appendf(sql, "DELETE FROM \"mg_dead_%w\" WHERE id = ?", t); break;
     case MG_T_D_ANY: sqlite3_str_appendf(sql, "SELECT 1 FROM \"mg_dead_%w\" LIMIT 1", t); break;
+    case MG_T_PLACED:
+        if (index == schema->head) sqlite3_str_appendf(sql, "SELECT d.id, v.v FROM \"%w\" d JOIN \"mg_v_%w\" v ON v.row = d.rowid WHERE d.rowid = ?", t, t);
+        else if (table->parent != NULL) sqlite3_str_appendf(sql, "SELECT id, \"%w\" FROM \"%w\" WHERE rowid = ?", table->parent, t);
+        else sqlite3_str_appendf(sql, "SELECT id FROM \"%w\" WHERE rowid = ?", t);
+        break;
     case MG_T_PARENT:
         sqlite3_str_appendf(sql, "SELECT \"%w\" FROM \"%w\" WHERE id = ?1 UNION ALL SELECT \"%w\" FROM \"mg_dead_%w\" WHERE id = ?1",
                             table->parent, t, table->parent, t);

@@ -15,6 +15,7 @@
 
 #include "core/compress.h"
 #include "core/snapshot/block.h"
+#include "core/snapshot/places.h"
 
 /* What is known of a commit of the snapshot, by its place. */
 struct named {
@@ -23,18 +24,10 @@ struct named {
     uint32_t author;
 };
 
-/* Rows that others refer to, by their place in their table. */
-struct places {
-    uint8_t (*ids)[MG_ID_LEN];
-    uint32_t *scopes; /* local ordinals; 0: not known */
-    uint32_t *heads;  /* place of the dossier's head + 1; 0: none */
-    uint32_t count, room;
-};
-
-/* The last commit that touched a dossier, by its head's place. */
-struct last_touch {
-    int64_t ord;
-    uint64_t n;
+/* The row that the one at hand hangs from. */
+struct above {
+    bool is_there;
+    struct mg_place place;
 };
 
 struct reach {
@@ -67,17 +60,15 @@ struct mg_unpacking {
     uint32_t commit_count, commit_room;
     struct reach *reaches;
     size_t reach_count, reach_room;
-    struct places places[MG_TABLES_MAX];
+    struct mg_places places;
     bool is_target[MG_TABLES_MAX];
-    struct last_touch *touches; /* one a head */
-    size_t touch_room;
     uint64_t rows;
     struct mg_bits_reader bits; /* of the block at hand */
     struct part part;
     struct mg_stub thin[MG_CELLS]; /* commits of the row at hand, each once: rows compare them as pointers */
     uint64_t thin_numbers[MG_CELLS];
     int thin_count;
-    uint8_t texts[MG_COLUMNS_MAX][MG_DATE_LEN + 1];
+    uint8_t made[MG_COLUMNS_MAX][MG_ID_LEN]; /* its dates and the ids that it refers to */
 };
 
 static void *grown(void *array, size_t count, size_t *room, size_t size)
@@ -321,24 +312,28 @@ static mg_status read_part(struct mg_unpacking *u, struct mg_mp_reader *in, stru
     return MG_OK;
 }
 
-/* What a cell refers to, and what it is. */
-static mg_status read_cell(struct mg_unpacking *u, struct mg_row *row, uint32_t c, uint64_t *parent, struct mg_error *err)
+/* ABOVE: filled by the cell that says which row this one hangs from. */
+static mg_status read_cell(struct mg_unpacking *u, struct mg_row *row, uint32_t c, struct above *above, struct mg_error *err)
 {
     const struct mg_column *column = c < (uint32_t)row->table->column_count ? &row->table->columns[c] : NULL;
     bool is_later = is_later_table(row);
     enum mg_cell_kind kind;
     struct mg_date date;
+    struct mg_place place;
     struct mg_value value = mg_strip_get(&u->part.values[c], &kind);
     if (u->part.values[c].bad || value.len > MG_VALUE_MAX) return damaged(err, "a column");
     if (kind == MG_CELL_ROW) {
         int target = column != NULL ? mg_column_target(u->store->schema, column) : is_later ? u->store->schema->head : -1;
-        if (target < 0 || value.integer < 0 || value.integer >= u->places[target].count) return damaged(err, "a row refers to one that it lacks");
-        if (is_later || (row->table->parent != NULL && strcmp(row->table->parent, column->name) == 0)) *parent = (uint64_t)value.integer + 1;
-        value = (struct mg_value){.kind = MG_BLOB, .data = u->places[target].ids[value.integer], .len = MG_ID_LEN};
+        if (target < 0 || value.integer < 0 || value.integer >= u->places.tables[target].count) return damaged(err, "a row refers to one that it lacks");
+        mg_status status = mg_places_get(&u->places, target, (uint32_t)value.integer, &place, err);
+        if (status != MG_OK) return status;
+        if (is_later || (row->table->parent != NULL && strcmp(row->table->parent, column->name) == 0)) *above = (struct above){true, place};
+        memcpy(u->made[c], place.id, MG_ID_LEN);
+        value = (struct mg_value){.kind = MG_BLOB, .data = u->made[c], .len = MG_ID_LEN};
     } else if (kind == MG_CELL_DATE) {
         if (!mg_date_of_day(value.integer, &date)) return damaged(err, "a date");
-        mg_date_write(date, (char *)u->texts[c]);
-        value = (struct mg_value){.kind = MG_TEXT, .data = u->texts[c], .len = MG_DATE_LEN};
+        mg_date_write(date, (char *)u->made[c]);
+        value = (struct mg_value){.kind = MG_TEXT, .data = u->made[c], .len = MG_DATE_LEN};
     }
     row->values[c] = value;
     return MG_OK;
@@ -460,6 +455,7 @@ static mg_status read_id(struct mg_unpacking *u, struct mg_stored_row *stored, s
     } else if (form != MG_ID_DERIVED || !mg_row_derived_id(&stored->row, u->conn->scopes[stored->scope].path, id)) {
         return damaged(err, "ids");
     }
+    if (stored->row.table_index == u->store->schema->head) memcpy(stored->dossier, id, MG_ID_LEN);
     return part->ms.bad || u->bits.bad ? damaged(err, "ids") : MG_OK;
 }
 
@@ -472,12 +468,12 @@ static uint32_t scope_named(const struct mg_unpacking *u, const struct mg_value 
     return 0;
 }
 
-/* Where the row lives. PARENT: place + 1 of the row that it hangs from. *HEAD: the same of its dossier's head. */
-static mg_status find_home(struct mg_unpacking *u, struct mg_stored_row *stored, uint64_t parent, uint32_t *head, struct mg_error *err)
+/* Where the row lives, and of which dossier it is. */
+static mg_status find_home(struct mg_unpacking *u, struct mg_stored_row *stored, const struct above *above, bool *in_dossier, struct mg_error *err)
 {
     const struct mg_schema *schema = u->store->schema;
     const struct mg_table *table = stored->row.table;
-    *head = 0;
+    *in_dossier = false;
     if (table->scope == MG_SCOPE_ROOT) return mg_scope_find(u->conn, "", &stored->scope, err);
     if (table->scope == MG_SCOPE_PLIE) {
         stored->scope = scope_named(u, &stored->row.values[mg_table_column(table, "plie")]);
@@ -485,43 +481,26 @@ static mg_status find_home(struct mg_unpacking *u, struct mg_stored_row *stored,
         uint64_t number = mg_ints_get_max(&u->part.scope, (uint64_t)u->manifest->digest_count);
         if (u->part.scope.bad) return damaged(err, "scopes");
         stored->scope = number > 0 ? u->scopes[number - 1] : 0;
-        *head = u->places[schema->head].count + 1;
-    } else if (parent > 0) {
-        int up = is_later_table(&stored->row) ? schema->head : mg_column_target(schema, &table->columns[mg_table_column(table, table->parent)]);
-        const struct places *places = &u->places[up];
-        stored->scope = places->scopes[parent - 1];
-        *head = places->heads[parent - 1];
+        *in_dossier = true; /* its own; read_id says its id */
+    } else if (above->is_there) {
+        stored->scope = above->place.scope;
+        *in_dossier = above->place.in_dossier;
+        memcpy(stored->dossier, above->place.dossier, MG_ID_LEN);
     }
     return MG_OK;
 }
 
-static void remember_place(struct mg_unpacking *u, const struct mg_stored_row *stored, uint32_t head)
+/* The last commit that touched each dossier is owed to the rules; until the end (owe_verdicts) it is told by its number, below zero. */
+static void remember_touch(struct mg_unpacking *u, const uint8_t dossier[MG_ID_LEN], uint64_t last)
 {
-    struct places *places = &u->places[stored->row.table_index];
-    if (!u->is_target[stored->row.table_index]) return;
-    if (places->count == places->room) {
-        places->room = places->room > 0 ? 2 * places->room : 256;
-        places->ids = realloc(places->ids, places->room * sizeof *places->ids);
-        places->scopes = realloc(places->scopes, places->room * sizeof *places->scopes);
-        places->heads = realloc(places->heads, places->room * sizeof *places->heads);
-        mg_assert(places->ids != NULL && places->scopes != NULL && places->heads != NULL);
+    struct mg_touched *touched = &u->conn->touched;
+    size_t index;
+    if (u->conn->packs == 0) return; /* a first pack judges everything */
+    if (mg_touched_find(touched, dossier, &index) && touched->items[index].ord < 0) {
+        uint64_t before = u->commits[-touched->items[index].ord - 1].n;
+        if (last == 0 || u->commits[last - 1].n < before) return;
     }
-    memcpy(places->ids[places->count], stored->row.id, MG_ID_LEN);
-    places->scopes[places->count] = stored->scope;
-    places->heads[places->count++] = head;
-}
-
-static void remember_touch(struct mg_unpacking *u, uint32_t head, uint64_t last)
-{
-    if (head == 0 || u->conn->packs == 0) return; /* a first pack judges everything */
-    while (head > u->touch_room) {
-        size_t before = u->touch_room;
-        u->touches = grown(u->touches, before, &u->touch_room, sizeof *u->touches);
-        memset(u->touches + before, 0, (u->touch_room - before) * sizeof *u->touches);
-    }
-    struct last_touch *touch = &u->touches[head - 1];
-    if (last == 0 || u->commits[last - 1].n < touch->n) return;
-    *touch = (struct last_touch){u->commits[last - 1].ord, u->commits[last - 1].n};
+    mg_touched_put(touched, dossier, -(int64_t)last);
 }
 
 static mg_status write_row(struct mg_unpacking *u, struct mg_stored_row *stored, uint64_t last, struct mg_error *err)
@@ -552,12 +531,12 @@ static mg_status keep_row(struct mg_unpacking *u, struct mg_row *row, const uint
 }
 
 /* [P 4.10] The cells of a migration that has not been applied here: it may come with this very snapshot. They were read into
- * the row, which has room for them, and leave it again. HEAD: of its dossier, place + 1; 0: none. */
-static mg_status keep_unknown(struct mg_unpacking *u, struct mg_stored_row *stored, uint32_t head, struct mg_error *err)
+ * the row, which has room for them, and leave it again. */
+static mg_status keep_unknown(struct mg_unpacking *u, struct mg_stored_row *stored, bool in_dossier, struct mg_error *err)
 {
     struct mg_row *row = &stored->row;
     int known = row->table->column_count, table = row->table_index, siblings = 0;
-    const uint8_t *dossier = table == u->store->schema->head ? row->id : head > 0 ? u->places[u->store->schema->head].ids[head - 1] : NULL;
+    const uint8_t *dossier = in_dossier ? stored->dossier : NULL;
     mg_status status = MG_OK;
     if (!is_later_table(row) && u->part.columns <= (uint32_t)known) return MG_OK;
     if (is_later_table(row)) status = keep_row(u, row, dossier, err);
@@ -578,24 +557,25 @@ static mg_status keep_unknown(struct mg_unpacking *u, struct mg_stored_row *stor
 static mg_status read_row(struct mg_unpacking *u, uint32_t index, struct mg_error *err)
 {
     struct mg_stored_row stored;
-    uint64_t parent = 0, last = 0;
-    uint32_t head = 0;
+    struct above above = {.is_there = false};
+    uint64_t last = 0;
+    bool in_dossier = false;
     bool whole = u->part.next_sibling == index || u->part.next_deletion == index;
     mg_status status = MG_OK;
     u->thin_count = 0;
     memset(&stored, 0, sizeof stored);
     begin_row(u, &stored.row);
-    for (uint32_t c = 0; status == MG_OK && c < u->part.columns; c++) status = read_cell(u, &stored.row, c, &parent, err);
+    for (uint32_t c = 0; status == MG_OK && c < u->part.columns; c++) status = read_cell(u, &stored.row, c, &above, err);
     if (status == MG_OK) status = read_versions(u, &stored.row, whole, &last, err);
     if (status == MG_OK) status = read_row_siblings(u, &stored.row, index, err);
     if (status == MG_OK) status = read_row_deletions(u, &stored.row, index, err);
-    if (status == MG_OK) status = find_home(u, &stored, parent, &head, err);
+    if (status == MG_OK) status = find_home(u, &stored, &above, &in_dossier, err);
     if (status == MG_OK) status = read_id(u, &stored, err);
-    if (status == MG_OK) status = keep_unknown(u, &stored, head, err);
+    if (status == MG_OK) status = keep_unknown(u, &stored, in_dossier, err);
     if (status == MG_OK && !is_later_table(&stored.row)) status = write_row(u, &stored, last, err);
     if (status == MG_OK) {
-        remember_place(u, &stored, head);
-        remember_touch(u, head, last);
+        if (u->is_target[stored.row.table_index]) mg_places_add(&u->places, &stored, above.is_there ? &above.place : NULL);
+        if (in_dossier) remember_touch(u, stored.dossier, last);
         u->rows++;
     }
     mg_row_release(&stored);
@@ -653,6 +633,7 @@ mg_status mg_unpacking_new(struct mg_store *store, struct mg_conn *conn, const s
     u->conn = conn;
     u->manifest = manifest;
     u->authors_before = conn->lineage.author_count;
+    mg_places_init(&u->places, store, conn);
     mg_buf_init(&u->content, MG_BLOCK_RAW_MAX);
     for (int t = 0; t < store->schema->table_count; t++) u->is_target[t] = mg_table_is_target(store->schema, t) || t == store->schema->head;
     mg_status status = learn_histories(u, err);
@@ -738,9 +719,9 @@ static mg_status set_chains_back(struct mg_unpacking *u, struct mg_error *err)
 /* Their verdicts are owed, and what their last commit made of them is drift. */
 static void owe_verdicts(struct mg_unpacking *u)
 {
-    const struct places *heads = &u->places[u->store->schema->head];
-    for (uint32_t i = 0; i < heads->count && i < u->touch_room; i++)
-        mg_touched_put(&u->conn->touched, heads->ids[i], u->touches[i].ord);
+    struct mg_touched *touched = &u->conn->touched;
+    for (size_t i = 0; i < touched->count; i++)
+        if (touched->items[i].ord < 0) touched->items[i].ord = u->commits[-touched->items[i].ord - 1].ord;
     if (u->conn->packs != 0 && u->conn->packs_cause == 0 && u->commit_count > 0) u->conn->packs_cause = u->commits[u->commit_count - 1].ord;
 }
 
@@ -756,17 +737,12 @@ mg_status mg_unpacking_end(struct mg_unpacking *u, struct mg_error *err)
 void mg_unpacking_free(struct mg_unpacking *u)
 {
     if (u == NULL) return;
-    for (int t = 0; t < MG_TABLES_MAX; t++) {
-        free(u->places[t].ids);
-        free(u->places[t].scopes);
-        free(u->places[t].heads);
-    }
+    mg_places_free(&u->places);
     mg_buf_free(&u->content);
     mg_zstd_free(&u->zstd);
     free(u->histories);
     free(u->authors);
     free(u->commits);
     free(u->reaches);
-    free(u->touches);
     free(u);
 }
