@@ -31,6 +31,7 @@
     X(SCOPES_LATER, "SELECT s, since, digest FROM mg_scope_later")                                                     \
     X(SCOPE_LATER_SET, "INSERT OR REPLACE INTO mg_scope_later(s, since, digest) VALUES (?1, ?2, ?3)")                  \
     X(STUB, "SELECT author, seq, hlc, hub_time, history, n, seen_history, seen_n, seen_more FROM mg_commit WHERE ord = ?1") \
+    X(COMMIT_NAMED, "SELECT author, seq, n FROM mg_commit WHERE ord = ?1")                                             \
     X(NUMBERS, "SELECT history, n FROM mg_number WHERE ord = ?1 ORDER BY history, n")                                  \
     X(NUMBER_ADD, "INSERT OR IGNORE INTO mg_number(ord, history, n) VALUES (?1, ?2, ?3)")                              \
     X(COMMIT_ADD, "INSERT INTO mg_commit(author, seq, scope, hlc, seen_history, seen_n, seen_more, history, n, hub_time," \

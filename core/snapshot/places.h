@@ -1,9 +1,10 @@
 /*
- * places.h - the rows of a snapshot that came before, as later ones refer to them: by their place in their table.
+ * places.h - what of a snapshot came before, as later blocks name it: rows by their place in their table, commits by theirs.
  *
- * What a reader must know of such a row stands in the store since it was written, so it is read from there again: all that is
- * remembered of a row is at which rowid it is, and rows of a table get theirs one after the other. Only those of which the store
- * does not tell it, because they are not visible or hang from no row of the snapshot, are kept whole: they are few.
+ * What a reader must know of them stands in the store since they were written, so it is read from there again: all that is
+ * remembered is at which rowid each is, and those written one after the other have theirs one after the other. Only those
+ * of which the store does not tell it are kept whole, and they are few: rows that are not visible or hang from no row of the
+ * snapshot, commits that this store held before. So memory does not grow with the snapshot.
  */
 #ifndef MG_CORE_SNAPSHOT_PLACES_H
 #define MG_CORE_SNAPSHOT_PLACES_H
@@ -18,31 +19,29 @@ struct mg_place {
     uint32_t scope; /* of rows in a dossier; local ordinal, 0: not known */
 };
 
-enum { MG_PLACES_RECENT = 4096 };
-
-struct mg_places {
-    struct mg_store *store;
-    struct mg_conn *conn;
-    struct mg_placed {
-        struct stretch *stretches; /* in order */
-        size_t stretch_count, stretch_room;
-        struct mg_place *kept;
-        size_t kept_count, kept_room;
-        uint32_t count; /* rows */
-    } tables[MG_TABLES_MAX];
-    struct mg_recent {
-        int table;
-        uint32_t number; /* place + 1; 0: none */
-        struct mg_place place;
-    } *recent;
+/* What counts a row that has neither siblings nor deletions, and says which of its commits is the last. */
+struct mg_named {
+    int64_t ord;
+    uint64_t seq, n; /* n: the hub's first number; 0: none */
+    uint32_t author;
 };
 
-void mg_places_init(struct mg_places *places, struct mg_store *store, struct mg_conn *conn);
-void mg_places_free(struct mg_places *places);
-/* STORED, which was written a moment ago, is the next of its table. ABOVE: the row that it hangs from; NULL: none, or not from one of
- * the snapshot. */
-void mg_places_add(struct mg_places *places, const struct mg_stored_row *stored, const struct mg_place *above);
+struct mg_places;
+
+struct mg_places *mg_places_new(struct mg_store *store, struct mg_conn *conn);
+void mg_places_free(struct mg_places *places); /* NULL: nothing */
+
+/* STORED, which was written a moment ago, is the next of its table. ABOVE: the row that it hangs from; NULL: none, or none of the
+ * snapshot. */
+void mg_places_add_row(struct mg_places *places, const struct mg_stored_row *stored, const struct mg_place *above);
+uint32_t mg_places_rows(const struct mg_places *places, int table);
 /* The row at a PLACE that there is. */
-mg_status mg_places_get(struct mg_places *places, int table, uint32_t place, struct mg_place *out, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_places_row(struct mg_places *places, int table, uint32_t place, struct mg_place *out, struct mg_error *err) MG_MUST_CHECK;
+
+/* TOLD: the log says of it what NAMED does. */
+void mg_places_add_commit(struct mg_places *places, const struct mg_named *named, bool told);
+uint32_t mg_places_commits(const struct mg_places *places);
+mg_status mg_places_commit(struct mg_places *places, uint32_t place, struct mg_named *out, struct mg_error *err) MG_MUST_CHECK;
+int64_t mg_places_ord(const struct mg_places *places, uint32_t place); /* of a commit; reads nothing */
 
 #endif

@@ -6,9 +6,9 @@
  * checked here, every value by its table, and all of it together by the digests that the
  * hub signed, which the rows as they were written down have to give.
  *
- * Of a commit the reader keeps, through all blocks, its ordinal, author and seq (24 bytes):
- * enough to count a row that has neither siblings nor deletions. For the others the whole
- * stub is read again.
+ * Of rows and commits that came before it is known where they were written (places.h). Of a
+ * commit its ordinal, author and seq are enough to count a row that has neither siblings nor
+ * deletions; for the others the whole stub is read.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,17 +17,16 @@
 #include "core/snapshot/block.h"
 #include "core/snapshot/places.h"
 
-/* What is known of a commit of the snapshot, by its place. */
-struct named {
-    int64_t ord;
-    uint64_t seq, n;
-    uint32_t author;
-};
-
 /* The row that the one at hand hangs from. */
 struct above {
     bool is_there;
     struct mg_place place;
+};
+
+/* Of the commits of a row the one with the greatest of the hub's numbers. */
+struct last {
+    uint64_t number; /* its place + 1; 0: none */
+    uint64_t n;
 };
 
 struct reach {
@@ -56,11 +55,9 @@ struct mg_unpacking {
     uint32_t scopes[3 * MG_SCOPES_MAX]; /* by place: local ordinals */
     uint32_t *histories, *authors;      /* the same */
     uint32_t author_count, author_room, authors_before;
-    struct named *commits;
-    uint32_t commit_count, commit_room;
     struct reach *reaches;
     size_t reach_count, reach_room;
-    struct mg_places places;
+    struct mg_places *places;
     bool is_target[MG_TABLES_MAX];
     uint64_t rows;
     struct mg_bits_reader bits; /* of the block at hand */
@@ -155,13 +152,15 @@ static mg_status learn_commit(struct mg_unpacking *u, int64_t ord, int64_t recei
     return mg_run(u->conn, stmt, err);
 }
 
-static mg_status add_commit(struct mg_unpacking *u, struct named *named, const struct mg_commit *commit, int64_t received,
-                            const struct mg_mark *numbers, int count, struct mg_error *err)
+/* *FRESH: it was not known here. */
+static mg_status add_commit(struct mg_unpacking *u, struct mg_named *named, const struct mg_commit *commit, int64_t received,
+                            const struct mg_mark *numbers, int count, bool *fresh, struct mg_error *err)
 {
     struct mg_conn *conn = u->conn;
     struct mg_stub *stub = NULL;
     struct mg_log_record record = {.author = named->author, .commit = commit, .hub_time = received};
     mg_status status = MG_OK;
+    *fresh = true;
     if (named->author < u->authors_before) {
         sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_COMMIT_BY_DOT);
         sqlite3_bind_int64(stmt, 1, named->author);
@@ -170,6 +169,7 @@ static mg_status add_commit(struct mg_unpacking *u, struct named *named, const s
         if (got < 0) return status;
         if (got > 0) {
             named->ord = sqlite3_column_int64(stmt, 0);
+            *fresh = false;
             sqlite3_reset(stmt);
             return learn_commit(u, named->ord, received, numbers, count, err);
         }
@@ -187,7 +187,7 @@ static mg_status read_commit(struct mg_unpacking *u, struct commit_columns *c, s
     struct mg_mark seen[MG_SEEN_MAX], numbers[MG_NUMBERS_MAX];
     struct mg_commit commit = {.scope = ""};
     int seen_count, number_count;
-    size_t room = u->commit_room;
+    bool fresh;
     uint64_t author = mg_ints_get(&c->author);
     commit.seq = mg_ints_get_max(&c->seq, INT64_MAX);
     commit.hlc = mg_ints_get_max(&c->hlc, INT64_MAX);
@@ -199,12 +199,9 @@ static mg_status read_commit(struct mg_unpacking *u, struct commit_columns *c, s
     commit.seen_count = (uint8_t)seen_count;
     for (int i = 0; i < seen_count; i++)
         commit.seen[i] = (struct mg_position){u->conn->lineage.histories[seen[i].history].id, seen[i].n};
-    u->commits = grown(u->commits, u->commit_count, &room, sizeof *u->commits);
-    u->commit_room = (uint32_t)room;
-    struct named *named = &u->commits[u->commit_count];
-    *named = (struct named){.seq = commit.seq, .author = u->authors[author], .n = number_count > 0 ? numbers[0].n : 0};
-    mg_status status = add_commit(u, named, &commit, (int64_t)received, numbers, number_count, err);
-    u->commit_count += status == MG_OK;
+    struct mg_named named = {.seq = commit.seq, .author = u->authors[author], .n = number_count > 0 ? numbers[0].n : 0};
+    mg_status status = add_commit(u, &named, &commit, (int64_t)received, numbers, number_count, &fresh, err);
+    if (status == MG_OK) mg_places_add_commit(u->places, &named, fresh);
     return status;
 }
 
@@ -324,8 +321,8 @@ static mg_status read_cell(struct mg_unpacking *u, struct mg_row *row, uint32_t 
     if (u->part.values[c].bad || value.len > MG_VALUE_MAX) return damaged(err, "a column");
     if (kind == MG_CELL_ROW) {
         int target = column != NULL ? mg_column_target(u->store->schema, column) : is_later ? u->store->schema->head : -1;
-        if (target < 0 || value.integer < 0 || value.integer >= u->places.tables[target].count) return damaged(err, "a row refers to one that it lacks");
-        mg_status status = mg_places_get(&u->places, target, (uint32_t)value.integer, &place, err);
+        if (target < 0 || value.integer < 0 || value.integer >= mg_places_rows(u->places, target)) return damaged(err, "a row refers to one that it lacks");
+        mg_status status = mg_places_row(u->places, target, (uint32_t)value.integer, &place, err);
         if (status != MG_OK) return status;
         if (is_later || (row->table->parent != NULL && strcmp(row->table->parent, column->name) == 0)) *above = (struct above){true, place};
         memcpy(u->made[c], place.id, MG_ID_LEN);
@@ -339,16 +336,20 @@ static mg_status read_cell(struct mg_unpacking *u, struct mg_row *row, uint32_t 
     return MG_OK;
 }
 
-/* The commit with NUMBER (its place + 1; 0: none); WHOLE: its stub, else what counts a row. */
-static mg_status commit_of(struct mg_unpacking *u, uint64_t number, bool whole, const struct mg_stub **stub, struct mg_error *err)
+/* The commit with NUMBER (its place + 1; 0: none); WHOLE: its stub, else what counts a row. N: the hub's number for it. */
+static mg_status commit_of(struct mg_unpacking *u, uint64_t number, bool whole, const struct mg_stub **stub, uint64_t *n, struct mg_error *err)
 {
+    struct mg_named named;
     *stub = NULL;
+    *n = 0;
     if (number == 0) return MG_OK;
-    if (number > u->commit_count) return damaged(err, "a row names a commit that it lacks");
-    const struct named *named = &u->commits[number - 1];
+    if (number > mg_places_commits(u->places)) return damaged(err, "a row names a commit that it lacks");
+    mg_status status = mg_places_commit(u->places, (uint32_t)(number - 1), &named, err);
+    if (status != MG_OK) return status;
+    *n = named.n;
     if (whole) {
         struct mg_stub *found;
-        mg_status status = mg_stub_get(u->conn, named->ord, &found, err);
+        status = mg_stub_get(u->conn, named.ord, &found, err);
         *stub = found;
         return status;
     }
@@ -357,38 +358,37 @@ static mg_status commit_of(struct mg_unpacking *u, uint64_t number, bool whole, 
     if (i == u->thin_count) {
         mg_assert(i < MG_CELLS);
         u->thin_numbers[u->thin_count++] = number;
-        u->thin[i].ord = named->ord;
-        u->thin[i].author = named->author;
-        u->thin[i].seq = named->seq;
+        u->thin[i].ord = named.ord;
+        u->thin[i].author = named.author;
+        u->thin[i].seq = named.seq;
     }
     *stub = &u->thin[i];
     return MG_OK;
 }
 
-static mg_status read_runs(struct mg_unpacking *u, struct mg_row *row, uint64_t runs, bool whole, uint64_t *last, struct mg_error *err)
+static mg_status read_runs(struct mg_unpacking *u, struct mg_row *row, uint64_t runs, bool whole, struct last *last, struct mg_error *err)
 {
     struct part *part = &u->part;
     int column = 0, columns = (int)part->columns;
     for (uint64_t i = 0; i < runs; i++) {
-        uint64_t length = mg_ints_get(&part->run_columns), number = mg_ints_get(&part->run_commits);
+        uint64_t length = mg_ints_get(&part->run_columns), number = mg_ints_get(&part->run_commits), n;
         const struct mg_stub *stub;
         if (part->run_columns.bad || part->run_commits.bad || length == 0 || length > (uint64_t)(columns - column)) return damaged(err, "versions");
-        mg_status status = commit_of(u, number, whole, &stub, err);
+        mg_status status = commit_of(u, number, whole, &stub, &n, err);
         if (status != MG_OK) return status;
-        if (number > 0 && u->commits[number - 1].n > (*last > 0 ? u->commits[*last - 1].n : 0)) *last = number;
+        if (n > last->n) *last = (struct last){number, n};
         for (uint64_t k = 0; k < length; k++) row->by[column++] = stub;
     }
     return MG_OK;
 }
 
-/* *LAST: the number of the commit with the greatest of the hub's numbers. */
-static mg_status read_versions(struct mg_unpacking *u, struct mg_row *row, bool whole, uint64_t *last, struct mg_error *err)
+static mg_status read_versions(struct mg_unpacking *u, struct mg_row *row, bool whole, struct last *last, struct mg_error *err)
 {
     struct part *part = &u->part;
     uint64_t presence = mg_ints_get(&part->presence), runs = mg_ints_get_max(&part->runs, MG_COLUMNS_MAX);
     if (part->presence.bad || part->runs.bad) return damaged(err, "versions");
-    mg_status status = commit_of(u, presence, whole, &row->by[MG_PRESENCE], err);
-    *last = presence;
+    mg_status status = commit_of(u, presence, whole, &row->by[MG_PRESENCE], &last->n, err);
+    last->number = presence;
     if (status != MG_OK || runs > 0) return status != MG_OK ? status : read_runs(u, row, runs, whole, last, err);
     for (uint32_t c = 0; c < part->columns; c++)
         if (row->values[c].kind != MG_NULL) row->by[c] = row->by[MG_PRESENCE];
@@ -402,12 +402,12 @@ static mg_status read_row_siblings(struct mg_unpacking *u, struct mg_row *row, u
     while (part->next_sibling == index) {
         enum mg_cell_kind kind;
         const struct mg_stub *stub;
-        uint64_t cell = mg_ints_get(&part->sibling_cell), place = mg_ints_get(&part->sibling_commit);
+        uint64_t cell = mg_ints_get(&part->sibling_cell), place = mg_ints_get(&part->sibling_commit), n;
         struct mg_value value = mg_strip_get(&part->sibling_value, &kind);
         bool good = !part->sibling_cell.bad && !part->sibling_commit.bad && !part->sibling_value.bad && kind <= MG_CELL_BLOB;
-        if (!good || place >= u->commit_count || (cell != MG_PRESENCE && cell >= part->columns) || value.len > MG_VALUE_MAX)
+        if (!good || place >= mg_places_commits(u->places) || (cell != MG_PRESENCE && cell >= part->columns) || value.len > MG_VALUE_MAX)
             return damaged(err, "siblings");
-        mg_status status = commit_of(u, place + 1, true, &stub, err);
+        mg_status status = commit_of(u, place + 1, true, &stub, &n, err);
         if (status != MG_OK) return status;
         mg_row_add_sibling(row, (int)cell, stub, value);
         bool more = part->sibling_row.pos < part->sibling_row.len;
@@ -422,9 +422,9 @@ static mg_status read_row_deletions(struct mg_unpacking *u, struct mg_row *row, 
     struct part *part = &u->part;
     while (part->next_deletion == index) {
         const struct mg_stub *stub;
-        uint64_t place = mg_ints_get(&part->deletion_commit);
-        if (part->deletion_commit.bad || place >= u->commit_count) return damaged(err, "deletions");
-        mg_status status = commit_of(u, place + 1, true, &stub, err);
+        uint64_t place = mg_ints_get(&part->deletion_commit), n;
+        if (part->deletion_commit.bad || place >= mg_places_commits(u->places)) return damaged(err, "deletions");
+        mg_status status = commit_of(u, place + 1, true, &stub, &n, err);
         if (status != MG_OK) return status;
         mg_row_add_delete(row, stub);
         bool more = part->deletion_row.pos < part->deletion_row.len;
@@ -491,19 +491,21 @@ static mg_status find_home(struct mg_unpacking *u, struct mg_stored_row *stored,
 }
 
 /* The last commit that touched each dossier is owed to the rules; until the end (owe_verdicts) it is told by its number, below zero. */
-static void remember_touch(struct mg_unpacking *u, const uint8_t dossier[MG_ID_LEN], uint64_t last)
+static mg_status remember_touch(struct mg_unpacking *u, const uint8_t dossier[MG_ID_LEN], const struct last *last, struct mg_error *err)
 {
     struct mg_touched *touched = &u->conn->touched;
     size_t index;
-    if (u->conn->packs == 0) return; /* a first pack judges everything */
+    if (u->conn->packs == 0) return MG_OK; /* a first pack judges everything */
     if (mg_touched_find(touched, dossier, &index) && touched->items[index].ord < 0) {
-        uint64_t before = u->commits[-touched->items[index].ord - 1].n;
-        if (last == 0 || u->commits[last - 1].n < before) return;
+        struct mg_named before;
+        mg_status status = mg_places_commit(u->places, (uint32_t)(-touched->items[index].ord - 1), &before, err);
+        if (status != MG_OK || last->number == 0 || last->n < before.n) return status;
     }
-    mg_touched_put(touched, dossier, -(int64_t)last);
+    mg_touched_put(touched, dossier, -(int64_t)last->number);
+    return MG_OK;
 }
 
-static mg_status write_row(struct mg_unpacking *u, struct mg_stored_row *stored, uint64_t last, struct mg_error *err)
+static mg_status write_row(struct mg_unpacking *u, struct mg_stored_row *stored, const struct last *last, struct mg_error *err)
 {
     struct mg_error why = {""};
     bool visible = true;
@@ -513,7 +515,7 @@ static mg_status write_row(struct mg_unpacking *u, struct mg_stored_row *stored,
     if (status != MG_OK) return mg_fail(err, status, "%s", why.text);
     if (!visible) status = mg_repair_later(u->conn, table, stored->row.id, err); /* a visible row may refer to it */
     if (table == u->store->schema->migrations) u->conn->evolve = true;
-    if (table == u->store->schema->packs && last > 0) u->conn->packs_cause = u->commits[last - 1].ord;
+    if (table == u->store->schema->packs && last->number > 0) u->conn->packs_cause = mg_places_ord(u->places, (uint32_t)(last->number - 1));
     if (status == MG_OK && stored->scope == 0 && stored->row.table->scope == MG_SCOPE_ANTENNA) status = mg_meta_set_int(u->conn, "orphans", 1, err);
     return status;
 }
@@ -558,7 +560,7 @@ static mg_status read_row(struct mg_unpacking *u, uint32_t index, struct mg_erro
 {
     struct mg_stored_row stored;
     struct above above = {.is_there = false};
-    uint64_t last = 0;
+    struct last last = {0, 0};
     bool in_dossier = false;
     bool whole = u->part.next_sibling == index || u->part.next_deletion == index;
     mg_status status = MG_OK;
@@ -572,10 +574,10 @@ static mg_status read_row(struct mg_unpacking *u, uint32_t index, struct mg_erro
     if (status == MG_OK) status = find_home(u, &stored, &above, &in_dossier, err);
     if (status == MG_OK) status = read_id(u, &stored, err);
     if (status == MG_OK) status = keep_unknown(u, &stored, in_dossier, err);
-    if (status == MG_OK && !is_later_table(&stored.row)) status = write_row(u, &stored, last, err);
+    if (status == MG_OK && !is_later_table(&stored.row)) status = write_row(u, &stored, &last, err);
     if (status == MG_OK) {
-        if (u->is_target[stored.row.table_index]) mg_places_add(&u->places, &stored, above.is_there ? &above.place : NULL);
-        if (in_dossier) remember_touch(u, stored.dossier, last);
+        if (u->is_target[stored.row.table_index]) mg_places_add_row(u->places, &stored, above.is_there ? &above.place : NULL);
+        if (in_dossier) status = remember_touch(u, stored.dossier, &last, err);
         u->rows++;
     }
     mg_row_release(&stored);
@@ -633,7 +635,7 @@ mg_status mg_unpacking_new(struct mg_store *store, struct mg_conn *conn, const s
     u->conn = conn;
     u->manifest = manifest;
     u->authors_before = conn->lineage.author_count;
-    mg_places_init(&u->places, store, conn);
+    u->places = mg_places_new(store, conn);
     mg_buf_init(&u->content, MG_BLOCK_RAW_MAX);
     for (int t = 0; t < store->schema->table_count; t++) u->is_target[t] = mg_table_is_target(store->schema, t) || t == store->schema->head;
     mg_status status = learn_histories(u, err);
@@ -721,13 +723,14 @@ static void owe_verdicts(struct mg_unpacking *u)
 {
     struct mg_touched *touched = &u->conn->touched;
     for (size_t i = 0; i < touched->count; i++)
-        if (touched->items[i].ord < 0) touched->items[i].ord = u->commits[-touched->items[i].ord - 1].ord;
-    if (u->conn->packs != 0 && u->conn->packs_cause == 0 && u->commit_count > 0) u->conn->packs_cause = u->commits[u->commit_count - 1].ord;
+        if (touched->items[i].ord < 0) touched->items[i].ord = mg_places_ord(u->places, (uint32_t)(-touched->items[i].ord - 1));
+    uint32_t commits = mg_places_commits(u->places);
+    if (u->conn->packs != 0 && u->conn->packs_cause == 0 && commits > 0) u->conn->packs_cause = mg_places_ord(u->places, commits - 1);
 }
 
 mg_status mg_unpacking_end(struct mg_unpacking *u, struct mg_error *err)
 {
-    if (u->rows != u->manifest->rows || u->commit_count != u->manifest->commits) return damaged(err, "rows are missing");
+    if (u->rows != u->manifest->rows || mg_places_commits(u->places) != u->manifest->commits) return damaged(err, "rows are missing");
     mg_status status = set_chains_back(u, err);
     for (size_t i = 0; status == MG_OK && i < u->reach_count; i++) status = keep_chain(u, &u->reaches[i], err);
     if (status == MG_OK) owe_verdicts(u);
@@ -737,12 +740,11 @@ mg_status mg_unpacking_end(struct mg_unpacking *u, struct mg_error *err)
 void mg_unpacking_free(struct mg_unpacking *u)
 {
     if (u == NULL) return;
-    mg_places_free(&u->places);
+    mg_places_free(u->places);
     mg_buf_free(&u->content);
     mg_zstd_free(&u->zstd);
     free(u->histories);
     free(u->authors);
-    free(u->commits);
     free(u->reaches);
     free(u);
 }

@@ -4,17 +4,19 @@
  */
 #include "tests/support/world.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/engine.h"
 #include "core/snapshot/manifest.h"
+#include "tests/support/bounds.h"
 
 #define MDFJ "martigues/mdfj"
 #define MSP "martigues/msp-port-de-bouc"
 
-enum { ANNE = 1, BASTIEN = 2, CHLOE = 3, BLOCKS_MAX = 16, TRIES = 4000 };
+enum { ANNE = 1, BASTIEN = 2, CHLOE = 3, BLOCKS_MAX = 16, TRIES = 4000, TOGETHER = 8 };
 
 typedef char id_text[MG_ID_TEXT_LEN + 1];
 
@@ -499,6 +501,138 @@ static void a_lying_hub_does_no_harm(void **state)
     world_close(w);
 }
 
+/* --- what rows refer to --- */
+
+struct dossier {
+    id_text head, step, contract, hours, exit;
+};
+
+static void add_dossier(int node, struct dossier *d)
+{
+    char head[64], contract[64], step[64];
+    world_add(w, node, "participant", d->head, "family_name=Durand", NULL);
+    snprintf(head, sizeof head, "participant=%.36s", d->head);
+    world_add(w, node, "step", d->step, head, "kind=training", NULL);
+    world_add(w, node, "contract", d->contract, head, "kind=cdd", NULL);
+    snprintf(contract, sizeof contract, "contract=%.36s", d->contract);
+    snprintf(step, sizeof step, "step=%.36s", d->step);
+    world_add(w, node, "work_hours", d->hours, contract, "month=2020-02", "hours=70", NULL);
+    world_add(w, node, "exit", d->exit, head, "kind=cdd", contract, step, NULL);
+}
+
+/* Rows are named by their places in tables of which some rows are visible and some are not, in dossiers of two antennas by turns: a third
+ * is whole, a third has lost its contract, a third everything; and of every other dossier's contract somebody who had not heard of that wrote
+ * down more hours. */
+static void places_lead_to_rows(void **state)
+{
+    (void)state;
+    enum { DOSSIERS = 18 };
+    static struct dossier dossiers[DOSSIERS];
+    open_martigues(12);
+    world_publish(w, NULL);
+    for (int i = 0; i < DOSSIERS; i++) add_dossier(i % 2 == 0 ? ANNE : CHLOE, &dossiers[i]);
+    world_sync_all(w);
+    for (int i = 0; i < DOSSIERS; i++) {
+        const struct dossier *d = &dossiers[i];
+        int node = i % 2 == 0 ? ANNE : CHLOE;
+        char contract[64];
+        id_text hours;
+        snprintf(contract, sizeof contract, "contract=%.36s", d->contract);
+        if (i % 4 == 0) world_add(w, BASTIEN, "work_hours", hours, contract, "month=2020-03", "hours=35", NULL);
+        if (i % 3 == 0) continue;
+        world_remove(w, node, "exit", d->exit);
+        world_remove(w, node, "work_hours", d->hours);
+        world_remove(w, node, "contract", d->contract);
+        if (i % 3 == 1) continue;
+        world_remove(w, node, "step", d->step);
+        world_remove(w, node, "participant", d->head);
+    }
+    world_sync_all(w);
+    int reader = world_join(w, "dora", MDFJ " " MSP);
+    world_sync_by_snapshot(w, reader);
+    world_sync_all(w);
+    /* The contracts of dossiers 4, 8 and 16 are held, and dossier 8's head with its own: there are hours of them. */
+    assert_string_equal(world_read(w, reader, "SELECT count(*) FROM exit e JOIN contract c ON c.id = e.contract JOIN step s ON s.id = e.step"
+                                              " JOIN participant p ON p.id = e.participant AND p.id = c.participant AND p.id = s.participant"), "6");
+    assert_string_equal(world_read(w, reader, "SELECT count(*) FROM contract c JOIN participant p ON p.id = c.participant"), "9");
+    assert_string_equal(world_read(w, reader, "SELECT count(*) FROM work_hours h JOIN contract c ON c.id = h.contract"), "11");
+    expect_cell(w, reader, "participant", dossiers[2].head, "family_name", "(none)");
+    expect_cell(w, reader, "participant", dossiers[8].head, "family_name", "Durand");
+    world_expect_agreement(w);
+    /* The same over what the node holds: now its log knows all the commits. */
+    world_add(w, ANNE, "participant", dossiers[0].head, "family_name=Nouveau", NULL); /* so that there is something to read */
+    world_sync(w, ANNE);
+    world_sync_by_snapshot(w, BASTIEN);
+    world_sync_all(w);
+    world_expect_agreement(w);
+    world_close(w);
+}
+
+/* --- memory --- */
+
+static size_t most_memory;
+
+/* As each statement begins. */
+static int look_at_memory(unsigned what, void *context, void *stmt, void *text)
+{
+    struct mallinfo2 now = mallinfo2();
+    (void)what, (void)context, (void)stmt, (void)text;
+    if (now.uordblks + now.hblkhd > most_memory) most_memory = now.uordblks + now.hblkhd;
+    return 0;
+}
+
+/* The most that a new node takes beyond what it has, while a snapshot of all that ANNE entered becomes its rows. */
+static size_t memory_to_begin(const char *name)
+{
+    struct parcel parcel;
+    struct mg_error why;
+    int node = world_join(w, name, MDFJ);
+    fetch(&parcel, MDFJ);
+    stage_all(node, &parcel);
+    drop(&parcel);
+    world_reopen(w, node);
+    sqlite3 *db = world_store(w, node)->remote.db;
+    assert_int_equal(sqlite3_exec(db, "PRAGMA cache_size = 100", NULL, NULL, NULL), SQLITE_OK); /* or it would be what grows */
+    most_memory = 0;
+    look_at_memory(SQLITE_TRACE_STMT, NULL, NULL, NULL);
+    size_t before = most_memory;
+    sqlite3_trace_v2(db, SQLITE_TRACE_STMT, look_at_memory, NULL);
+    assert_true(apply(node, &why));
+    sqlite3_trace_v2(db, 0, NULL, NULL);
+    return most_memory - before;
+}
+
+static void enter_dossiers(int from, int to)
+{
+    for (int i = from; i < to; i += TOGETHER)
+        world_sql(w, ANNE, "INSERT INTO participant(antenna, family_name) WITH RECURSIVE n(k) AS (SELECT %d UNION ALL SELECT k + 1 FROM n WHERE k + 1 < %d)"
+                           " SELECT '%s', 'Durand ' || k FROM n;"
+                           "INSERT INTO step(participant, kind) SELECT id, 'training' FROM participant ORDER BY rowid DESC LIMIT %d",
+                  i, i + TOGETHER, MDFJ, TOGETHER);
+}
+
+/* Both are several blocks. To remember each row and commit by its place took some 30 bytes of each; what one block takes is a little more or
+ * less, as its rows have more or fewer commits. Rows and commits are more than the reader remembers. */
+static void memory_does_not_grow_with_rows(void **state)
+{
+    enum { FEW = 4000, MANY = 12000, ALLOWED = 250 * 1000 };
+    (void)state;
+#ifdef UNDER_SANITIZER
+    skip(); /* its allocator does not tell */
+#endif
+    open_martigues(13);
+    enter_dossiers(0, FEW);
+    world_sync(w, ANNE);
+    size_t few = memory_to_begin("dora");
+    enter_dossiers(FEW, MANY);
+    world_sync(w, ANNE);
+    size_t many = memory_to_begin("emile");
+    if (many > few + ALLOWED) fail_msg("%d dossiers took %zu bytes, %d took %zu", FEW, few, MANY, many);
+    world_sync_all(w);
+    world_expect_agreement(w);
+    world_close(w);
+}
+
 /* --- at the hub --- */
 
 static void one_snapshot_serves_many_and_is_renewed(void **state)
@@ -556,6 +690,8 @@ int main(void)
         cmocka_unit_test(a_foreign_or_forged_manifest_is_refused),
         cmocka_unit_test(a_damaged_block_changes_nothing),
         cmocka_unit_test(a_lying_hub_does_no_harm),
+        cmocka_unit_test(places_lead_to_rows),
+        cmocka_unit_test(memory_does_not_grow_with_rows),
         cmocka_unit_test(one_snapshot_serves_many_and_is_renewed),
         cmocka_unit_test(a_shelf_that_is_damaged_is_made_again),
     };
