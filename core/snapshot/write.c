@@ -89,8 +89,7 @@ struct scribe {
     struct mg_hasher hasher;
 
     struct waiting *rows; /* the queue */
-    size_t first, count;
-    size_t guess;
+    size_t count, guess;
 
     const struct mg_stub **commits; /* by place */
     uint32_t commit_count, commit_room, commits_written;
@@ -384,18 +383,17 @@ static bool same_table(const struct scribe *s, size_t a, size_t b)
 /* The first ROWS of the queue as a block; false when it would be larger than a reader takes. */
 static bool build(struct scribe *s, size_t rows, size_t chains)
 {
-    uint32_t parts = 0, commits = rows > 0 ? s->rows[s->first + rows - 1].commits_after : s->commits_written;
+    uint32_t parts = 0, commits = rows > 0 ? s->rows[rows - 1].commits_after : s->commits_written;
     mg_buf_clear(&s->content);
     mg_mp_put_array(&s->content, 4);
     put_authors(s, authors_needed(s, commits, chains));
     put_commits(s, commits);
     put_chains(s, chains);
-    size_t from = s->first, end = s->first + rows;
-    for (size_t k = from; k < end; k++) parts += k == from || !same_table(s, k, k - 1);
+    for (size_t k = 0; k < rows; k++) parts += k == 0 || !same_table(s, k, k - 1);
     mg_mp_put_array(&s->content, parts);
-    while (from < end) {
+    for (size_t from = 0; from < rows;) {
         size_t to = from + 1;
-        while (to < end && same_table(s, from, to)) to++;
+        while (to < rows && same_table(s, from, to)) to++;
         put_part(s, from, to);
         from = to;
     }
@@ -409,20 +407,18 @@ static bool build(struct scribe *s, size_t rows, size_t chains)
     return !s->block.failed;
 }
 
+/* The few that wait for the next block move up at once: each is nearly 2 KB, and the queue need not be longer than a block's worth. */
 static void drop_rows(struct scribe *s, size_t rows)
 {
-    for (size_t k = 0; k < rows; k++) mg_row_release(&s->rows[s->first + k].stored);
-    s->first += rows;
+    for (size_t k = 0; k < rows; k++) mg_row_release(&s->rows[k].stored);
     s->count -= rows;
-    if (s->first < MG_BLOCK_ROWS_MAX) return;
-    memmove(s->rows, s->rows + s->first, s->count * sizeof *s->rows);
-    s->first = 0;
+    memmove(s->rows, s->rows + rows, s->count * sizeof *s->rows);
 }
 
 static mg_status give_block(struct scribe *s, size_t rows, size_t chains, struct mg_error *err)
 {
     struct mg_manifest *manifest = s->manifest;
-    uint32_t commits = rows > 0 ? s->rows[s->first + rows - 1].commits_after : s->commits_written;
+    uint32_t commits = rows > 0 ? s->rows[rows - 1].commits_after : s->commits_written;
     s->authors_written = authors_needed(s, commits, chains);
     s->commits_written = commits;
     s->chains_written = chains;
@@ -490,7 +486,7 @@ static mg_status check_row(struct scribe *s, struct mg_stored_row *stored, struc
 
 static mg_status take_row(struct scribe *s, int table, const uint8_t id[MG_ID_LEN], struct mg_error *err)
 {
-    struct waiting *waiting = &s->rows[s->first + s->count];
+    struct waiting *waiting = &s->rows[s->count];
     struct mg_stored_row *stored = &waiting->stored;
     bool theirs = false;
     mg_status status = mg_row_load(s->store, s->conn, table, id, stored, err);
@@ -627,7 +623,7 @@ static mg_status scribe_start(struct scribe *s)
     mg_buf_init(&s->packed, 2 * MG_BLOCK_RAW_MAX);
     mg_buf_init(&s->block, 3 * MG_BLOCK_RAW_MAX);
     s->guess = FIRST_GUESS;
-    s->rows = malloc(2 * MG_BLOCK_ROWS_MAX * sizeof *s->rows);
+    s->rows = malloc(MG_BLOCK_ROWS_MAX * sizeof *s->rows);
     s->author_places = calloc(s->conn->lineage.author_count + 1, sizeof *s->author_places);
     s->authors = calloc(s->conn->lineage.author_count + 1, sizeof *s->authors);
     s->scope_places = calloc(s->conn->scope_count + 1, sizeof *s->scope_places);
