@@ -123,9 +123,10 @@ void mg_places_add_row(struct mg_places *places, const struct mg_stored_row *sto
     }
     placed->kept = grown(placed->kept, placed->kept_count, &placed->room, sizeof *placed->kept);
     struct mg_place *place = &placed->kept[placed->kept_count];
-    *place = (struct mg_place){.in_dossier = is_head || (above != NULL && above->in_dossier), .is_kept = true, .scope = stored->scope};
+    const uint8_t *dossier = is_head ? row->id : above != NULL && above->in_dossier ? above->dossier : NULL;
+    *place = (struct mg_place){.in_dossier = dossier != NULL, .is_kept = true, .scope = stored->scope};
     memcpy(place->id, row->id, MG_ID_LEN);
-    if (place->in_dossier) memcpy(place->dossier, is_head ? row->id : above->dossier, MG_ID_LEN);
+    if (dossier != NULL) memcpy(place->dossier, dossier, MG_ID_LEN);
     put_next(&placed->sequence, true, (int64_t)placed->kept_count++);
 }
 
