@@ -8,7 +8,6 @@
 #include "core/buf.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/status.h"
 
@@ -68,18 +67,6 @@ uint8_t *mg_buf_extend(struct mg_buf *buf, size_t len)
     uint8_t *room = buf->data + buf->len;
     buf->len += len;
     return room;
-}
-
-void mg_buf_put(struct mg_buf *buf, const void *data, size_t len)
-{
-    if (len == 0) return;
-    uint8_t *room = mg_buf_extend(buf, len);
-    if (room != NULL) memcpy(room, data, len);
-}
-
-void mg_buf_put_u8(struct mg_buf *buf, uint8_t byte)
-{
-    mg_buf_put(buf, &byte, 1);
 }
 
 struct mg_bytes mg_buf_bytes(const struct mg_buf *buf)
