@@ -188,10 +188,9 @@ static mg_status say_where(const struct place *place, mg_status status, struct m
                    place->line, inner.text);
 }
 
-static mg_status run_script(struct mg_store *store, struct mg_sql_guard *guard, const char *sql, bool json,
+static mg_status run_script(sqlite3 *db, struct mg_sql_guard *guard, const char *sql, bool json,
                             struct result *result, int64_t *changed, struct mg_error *err)
 {
-    sqlite3 *db = mg_store_db(store);
     struct place place = {.counted = sql, .line = 1};
     while (*sql != '\0') {
         sqlite3_stmt *stmt;
@@ -206,7 +205,6 @@ static mg_status run_script(struct mg_store *store, struct mg_sql_guard *guard, 
             status = mg_sqlite_fail(err, db, "running the script");
         if (!sqlite3_stmt_readonly(stmt)) *changed += sqlite3_changes64(db);
         (void)sqlite3_finalize(stmt);
-        if (status == MG_OK) status = mg_edit_look(store, err);
         if (status != MG_OK) return say_where(&place, status, err);
     }
     return MG_OK;
@@ -224,7 +222,7 @@ static mg_status write_script(struct mg_cli *cli, const char *sql, struct result
     if (status != MG_OK) return status;
 
     mg_sql_guard_set(db, &guard);
-    status = run_script(cli->store, &guard, sql, cli->json, result, &changed, err);
+    status = run_script(db, &guard, sql, cli->json, result, &changed, err);
     mg_sql_guard_set(db, NULL);
     if (status != MG_OK) {
         mg_edit_rollback(cli->store);

@@ -8,6 +8,9 @@
  * each row by sqlite3_preupdate_hook; what they refuse, TEMP triggers refuse there
  * (mg_ddl_guards), which fire where something may have to be refused.
  *
+ * REPLACE, which hides the deletion of what is in its way from triggers (ddl.c, fact 2), hides
+ * nothing from the hook: it is DELETE and INSERT.
+ *
  * The hook is not told what is undone later, by ROLLBACK TO or because a statement
  * failed half-way. So a change is kept with what it wrote over, and harvest.c compares
  * that with what stands there in the end: what is noted here may have happened.
@@ -69,9 +72,11 @@ static bool keep_former(struct mg_capture *capture, sqlite3 *db, const struct mg
     for (int i = 0; i < table->column_count; i++) {
         if (sqlite3_preupdate_old(db, i + 1, &before) != SQLITE_OK) return false;
         struct mg_value former = value_of(before);
+        if (former.data == NULL && former.len > 0) return false;
         if (change->kind == MG_CHANGE_UPDATE) {
             if (sqlite3_preupdate_new(db, i + 1, &after) != SQLITE_OK) return false;
             struct mg_value value = value_of(after);
+            if (value.data == NULL && value.len > 0) return false;
             if (!mg_ddl_is_captured(table, i) || mg_value_equal(&former, &value)) continue;
         }
         change->mask |= UINT32_C(1) << i;
@@ -88,16 +93,6 @@ static bool read_id(sqlite3_value *value, uint8_t id[MG_ID_LEN])
     return true;
 }
 
-/* REPLACE deletes what is in its way without any trigger; all that tells it from DELETE and INSERT is that both happen before
- * SQLite has counted the first of them. */
-static void look_for_replace(struct mg_capture *capture, sqlite3 *db, const struct mg_table *table, enum mg_change_kind kind)
-{
-    int64_t counted = sqlite3_total_changes64(db);
-    if (kind == MG_CHANGE_DELETE) capture->deleted_at = counted;
-    else if (capture->deleted_at == counted && capture->refusal[0] == '\0')
-        (void)sqlite3_snprintf((int)sizeof capture->refusal, capture->refusal, MG_REPLACE_REFUSED, table->name);
-}
-
 static void note(struct mg_capture *capture, sqlite3 *db, int table, enum mg_change_kind kind, int64_t row)
 {
     const struct mg_table *definition = &capture->store->schema->tables[table];
@@ -107,7 +102,7 @@ static void note(struct mg_capture *capture, sqlite3 *db, int table, enum mg_cha
     bool whole = rc == SQLITE_OK && read_id(id, change->id);
     if (whole && kind != MG_CHANGE_INSERT) whole = keep_former(capture, db, definition, change);
     if (!whole) capture->failed = true;
-    if (kind == MG_CHANGE_UPDATE && change->mask == 0) capture->count--; /* also the id of a row, while ids are derived anew */
+    else if (kind == MG_CHANGE_UPDATE && change->mask == 0) capture->count--; /* also the id of a row, while ids are derived anew */
 }
 
 static void written(void *context, sqlite3 *db, int op, const char *database, const char *name, sqlite3_int64 old_row, sqlite3_int64 new_row)
@@ -122,8 +117,8 @@ static void written(void *context, sqlite3 *db, int op, const char *database, co
         return;
     }
     enum mg_change_kind kind = op == SQLITE_INSERT ? MG_CHANGE_INSERT : op == SQLITE_DELETE ? MG_CHANGE_DELETE : MG_CHANGE_UPDATE;
-    if (sqlite3_preupdate_blobwrite(db) >= 0) capture->failed = true; /* what it writes cannot be seen before it has */
-    look_for_replace(capture, db, &capture->store->schema->tables[table], kind);
+    if (sqlite3_preupdate_blobwrite(db) >= 0) capture->refused = "sqlite3_blob_write cannot be followed; use UPDATE";
+    if (kind == MG_CHANGE_INSERT && new_row == 0) capture->refused = "a row cannot have the rowid 0; leave the rowid to SQLite";
     note(capture, db, table, kind, kind == MG_CHANGE_DELETE ? old_row : new_row);
 }
 
@@ -179,12 +174,11 @@ static mg_status put_drops(struct mg_conn *conn, sqlite3_str *sql, struct mg_err
 
 bool mg_capture_guards(const struct mg_conn *conn) { return conn->capture->guarded == conn->capture->store->schema; }
 
-/* All of them or none. */
+/* All of them or none. In a transaction that somebody else began there will be no other. */
 mg_status mg_capture_guard(struct mg_conn *conn, struct mg_error *err)
 {
     const struct mg_schema *schema = conn->capture->store->schema;
-    mg_assert(sqlite3_get_autocommit(conn->db));
-    if (mg_capture_guards(conn)) return MG_OK;
+    if (mg_capture_guards(conn) || !sqlite3_get_autocommit(conn->db)) return MG_OK;
     sqlite3_str *sql = sqlite3_str_new(NULL);
     sqlite3_str_appendall(sql, "BEGIN;\n");
     mg_status status = conn->capture->guarded != NULL ? put_drops(conn, sql, err) : MG_OK;
@@ -206,8 +200,7 @@ void mg_capture_clear(struct mg_conn *conn)
     if (capture == NULL) return; /* the connection that applies */
     capture->on = capture->failed = false;
     capture->count = 0;
-    capture->refusal[0] = '\0';
-    capture->deleted_at = -1;
+    capture->refused = NULL;
     mg_buf_clear(&capture->former);
 }
 
@@ -220,9 +213,8 @@ mg_status mg_capture_verdict(const struct mg_conn *conn, struct mg_error *err)
 {
     const struct mg_capture *capture = conn->capture;
     if (capture == NULL) return MG_OK;
-    if (capture->refusal[0] != '\0') return mg_fail(err, MG_REFUSED, "%s", capture->refusal);
-    if (capture->failed)
-        return mg_fail(err, MG_STORAGE, "what was written could not be noted (out of memory?); close other programs, then run this again: nothing was changed");
+    if (capture->refused != NULL) return mg_fail(err, MG_REFUSED, "%s", capture->refused);
+    if (capture->failed) return mg_fail(err, MG_STORAGE, "out of memory (noting what was written); close other programs, then run this again: nothing was changed");
     return MG_OK;
 }
 

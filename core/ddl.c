@@ -421,7 +421,11 @@ static void after_insert(sqlite3_str *sql, const struct mg_schema *schema, int t
     sqlite3_str_appendall(sql, "AFTER INSERT");
     trigger_on(sql, writer, table);
     if (writer == ANY_CLIENT)
-        sqlite3_str_appendf(sql, "  SELECT RAISE(ABORT, '" MG_REPLACE_REFUSED "') FROM mg_clash;\n", table->name);
+        sqlite3_str_appendf(sql,
+                            "  SELECT RAISE(ABORT, '%q: REPLACE would hide the deletion of the row"
+                            " that is there; use UPDATE, or INSERT with ON CONFLICT DO UPDATE')"
+                            " FROM mg_clash;\n",
+                            table->name);
     if (table->scope == MG_SCOPE_PLIE) fill_plie(sql, schema, table);
     if (writer == ANY_CLIENT)
         sqlite3_str_appendf(sql,

@@ -31,8 +31,6 @@
 enum { MG_NOTE_INSERTED = -1, MG_NOTE_DELETED = -2 };
 
 #define MG_GUARD_PREFIX "mg_guard_"
-/* Takes the table's name; as a sentence and as SQL. */
-#define MG_REPLACE_REFUSED "%q: REPLACE would hide the deletion of the row that is there; use UPDATE, or INSERT with ON CONFLICT DO UPDATE"
 
 /* Creates all of it in the transaction that the caller has open, and leaves that open.
  * MG_STORAGE when SQLite refuses; the caller then rolls back. Allocates, keeps nothing. */

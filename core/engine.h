@@ -97,12 +97,11 @@ struct mg_capture {
     struct mg_change *changes;
     size_t count, room;
     struct mg_buf former;
-    int table;          /* of the last change */
-    int64_t deleted_at; /* what SQLite had counted at the last deletion; -1: none */
-    bool on;            /* what is written is a person's */
-    bool stray;         /* written outside mg_edit_begin */
-    bool failed;        /* something could not be noted */
-    char refusal[200];  /* what will not be committed, and why; empty: nothing */
+    int table;           /* of the last change */
+    bool on;             /* what is written is a person's */
+    bool stray;          /* written outside mg_edit_begin */
+    bool failed;         /* something could not be noted, for want of memory */
+    const char *refused; /* why something will not be committed; NULL: nothing is refused */
 };
 
 struct mg_conn {
@@ -331,7 +330,7 @@ mg_status mg_row_load_inserted(struct mg_store *store, struct mg_conn *conn, int
                                struct mg_stored_row *stored, struct mg_error *err) MG_MUST_CHECK;
 void mg_row_read_done(struct mg_store *store, struct mg_conn *conn);
 mg_status mg_row_load_deleted(struct mg_store *store, struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN],
-                              int64_t old_rowid, struct mg_stored_row *stored, struct mg_error *err) MG_MUST_CHECK;
+                              struct mg_stored_row *stored, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_row_save_written(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored,
                               struct mg_error *err) MG_MUST_CHECK;
 /* A row that is not here, as it is known elsewhere: no merge, no look at what it belongs to (its scope is set), no debt to

@@ -7,8 +7,8 @@
  * dossier a group in it; and the rows get the version records that a merge of that
  * commit would give them.
  *
- * Notes are taken in their order, because SQLite may give a deleted row's rowid to
- * the next one inserted: the record at that place belongs to the earlier row.
+ * SQLite may give a deleted row's rowid to the next one inserted. So the records of
+ * deleted rows are lifted from their places before anything is written to any place.
  *
  * A large transaction makes several commits in a row, each small enough for one chunk
  * on the wire; operations go parents first, so every prefix of them is whole.
@@ -28,11 +28,11 @@ struct note {
     int64_t deleted_row; /* of the first deletion; 0: none */
     uint8_t id[MG_ID_LEN];
     uint32_t mask;
-    uint32_t sure; /* of the mask: what the triggers noted, which cannot have been undone */
+    uint32_t sure; /* of the mask: what the triggers noted before any deletion; it cannot have been undone */
     bool inserted, deleted, keep;
     bool vanished; /* a deletion is among the changes */
-    bool back;     /* deleted and inserted again; its record is with what was set aside */
-    bool held;     /* back already */
+    bool lifted;   /* its record is with what was set aside */
+    bool held;     /* back, for another time */
     size_t first, last; /* the row's changes: indexes + 1; 0: none */
 };
 
@@ -79,7 +79,8 @@ static void fold(const struct mg_conn *conn, struct note *into, const struct not
     if (into->first == 0) into->first = next->first;
     if (next->last != 0) into->last = next->last;
     into->vanished |= next->vanished;
-    into->sure |= next->sure;
+    into->held |= next->held;
+    if (!into->deleted && !into->inserted) into->sure |= next->sure;
     if (next->inserted || next->mask != 0) into->row = next->row;
     if (next->deleted && into->deleted_row == 0 && !into->inserted) into->deleted_row = next->deleted_row;
     into->inserted |= next->inserted;
@@ -160,6 +161,36 @@ static void fold_notes(const struct mg_conn *conn, struct notes *notes)
     qsort(items, notes->count, sizeof *items, by_order);
 }
 
+/* --- notes for another time --- */
+
+static mg_status add_held(struct harvest *h, const struct note *note, int64_t row, int64_t mask, struct mg_error *err)
+{
+    sqlite3_stmt *stmt = mg_sql(h->conn, MG_SQL_NOTE_ADD);
+    sqlite3_bind_int64(stmt, 1, note->table);
+    sqlite3_bind_int64(stmt, 2, row);
+    sqlite3_bind_blob(stmt, 3, note->id, MG_ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 4, mask);
+    return mg_run(h->conn, stmt, err);
+}
+
+static mg_status hold_back(struct harvest *h, const struct note *note, struct mg_error *err)
+{
+    if (note->inserted) return add_held(h, note, note->row, MG_NOTE_INSERTED, err);
+    if (!note->deleted) return add_held(h, note, note->row, note->mask, err);
+    mg_status status = note->sure != 0 ? add_held(h, note, note->deleted_row, note->sure, err) : MG_OK; /* it was changed first */
+    return status == MG_OK ? add_held(h, note, note->deleted_row, MG_NOTE_DELETED, err) : status;
+}
+
+/* STATUS is what became of NOTE. */
+static mg_status or_hold_back(struct harvest *h, struct note *note, mg_status status, struct mg_error *err)
+{
+    if (status != MG_REFUSED || h->strict) return status;
+    h->held_back++;
+    *h->why = *err;
+    note->held = true;
+    return hold_back(h, note, err);
+}
+
 /* --- ids that follow from keys --- */
 
 bool mg_row_derived_id(const struct mg_row *row, const char *scope, uint8_t id[MG_ID_LEN])
@@ -175,6 +206,16 @@ bool mg_row_derived_id(const struct mg_row *row, const char *scope, uint8_t id[M
     }
     mg_id_derive(table->name, table->scope == MG_SCOPE_PLIE ? scope : "", keys, count, id);
     return true;
+}
+
+static mg_status place_of(struct harvest *h, const struct note *note, int64_t *row, struct mg_error *err)
+{
+    mg_status status;
+    sqlite3_stmt *stmt = mg_table_sql(h->conn, h->store->schema, note->table, MG_T_ROWID);
+    sqlite3_bind_blob(stmt, 1, note->id, MG_ID_LEN, SQLITE_STATIC);
+    *row = mg_step(h->conn, stmt, &status, err) > 0 ? sqlite3_column_int64(stmt, 0) : 0;
+    if (stmt != NULL) sqlite3_reset(stmt);
+    return status;
 }
 
 static mg_status rekey(struct harvest *h, const struct mg_stored_row *stored, const uint8_t id[MG_ID_LEN], struct mg_error *err)
@@ -198,7 +239,9 @@ static mg_status derive_id(struct harvest *h, struct notes *notes, struct note *
 {
     struct mg_stored_row stored;
     uint8_t id[MG_ID_LEN];
-    mg_status status = mg_row_load_written(h->store, h->conn, note->table, note->row, &stored, err);
+    int64_t row = note->row;
+    mg_status status = note->vanished ? place_of(h, note, &row, err) : MG_OK;
+    if (status == MG_OK) status = mg_row_load_written(h->store, h->conn, note->table, row, &stored, err);
     if (status != MG_OK) return status;
     bool is_new = stored.rowid != 0 && memcmp(stored.row.id, note->id, MG_ID_LEN) == 0;
     if (is_new) status = mg_row_home(h->store, h->conn, &stored, err);
@@ -206,8 +249,10 @@ static mg_status derive_id(struct harvest *h, struct notes *notes, struct note *
     if (status == MG_OK && is_new && stored.scope != 0 && mg_row_derived_id(&stored.row, h->conn->scopes[stored.scope].path, id) &&
         memcmp(id, note->id, MG_ID_LEN) != 0) {
         status = rekey(h, &stored, id, err);
-        memcpy(note->id, id, MG_ID_LEN);
-        note->n = ++notes->n; /* after the deletion of a row that had the id */
+        if (status == MG_OK) {
+            memcpy(note->id, id, MG_ID_LEN);
+            note->n = ++notes->n; /* after the deletion of a row that had the id */
+        }
     }
     mg_row_release(&stored);
     return status;
@@ -222,8 +267,10 @@ static mg_status derive_ids(struct harvest *h, struct notes *notes, struct mg_er
     for (int t = 0; t < h->store->schema->table_count; t++) {
         if (!h->store->schema->tables[t].has_key) continue;
         for (size_t i = 0; status == MG_OK && i < notes->count; i++)
-            if (notes->items[i].table == t && notes->items[i].inserted && notes->items[i].row != 0) status = derive_id(h, notes, &notes->items[i], err);
+            if (notes->items[i].table == t && notes->items[i].inserted && notes->items[i].row != 0)
+                status = or_hold_back(h, &notes->items[i], derive_id(h, notes, &notes->items[i], err), err);
     }
+    if (status == MG_OK) status = mg_capture_verdict(h->conn, err); /* of the references that followed */
     if (status != MG_OK || notes->n == n) return status;
     read_changes(h->conn, changes, notes);
     fold_notes(h->conn, notes);
@@ -248,16 +295,6 @@ static uint32_t changed(const struct harvest *h, const struct note *note, uint32
     for (int i = 0; i < row->table->column_count; i++)
         if ((mask & ~note->sure) >> i & 1 && former_value(h, note, i, &former) && mg_value_equal(&former, &row->values[i])) mask &= ~(UINT32_C(1) << i);
     return mask;
-}
-
-static mg_status place_of(struct harvest *h, const struct note *note, int64_t *row, struct mg_error *err)
-{
-    mg_status status;
-    sqlite3_stmt *stmt = mg_table_sql(h->conn, h->store->schema, note->table, MG_T_ROWID);
-    sqlite3_bind_blob(stmt, 1, note->id, MG_ID_LEN, SQLITE_STATIC);
-    *row = mg_step(h->conn, stmt, &status, err) > 0 ? sqlite3_column_int64(stmt, 0) : 0;
-    if (stmt != NULL) sqlite3_reset(stmt);
-    return status;
 }
 
 /* As the trigger of a deletion does. */
@@ -293,10 +330,10 @@ static mg_status look_at_deletion(struct harvest *h, struct note *note, struct m
     mg_status status = place_of(h, note, &note->row, err);
     if (status != MG_OK) return status;
     note->inserted = note->row != 0;
-    note->deleted = was_there || note->row == 0;
-    note->deleted_row = was_there ? first->row : 0;
+    if (was_there) note->deleted_row = first->row;
+    note->deleted = note->deleted_row != 0 || note->row == 0; /* before the changes, by another client, when it was held back */
     if (!was_there) return MG_OK;
-    if (note->row == first->row && !note->keep) status = is_as_before(h, note, &same, err);
+    if (note->row == first->row) status = is_as_before(h, note, &same, err);
     if (status != MG_OK || !same) return status == MG_OK ? set_aside(h, note, err) : status;
     note->inserted = note->deleted = false;
     note->mask = note->sure;
@@ -365,7 +402,7 @@ static uint32_t filled_columns(const struct mg_row *row)
 static mg_status over_former_life(struct harvest *h, const struct note *note, struct touched *row, struct mg_error *err)
 {
     struct mg_stored_row former;
-    mg_status status = mg_row_load_deleted(h->store, h->conn, note->table, row->stored.row.id, note->deleted_row, &former, err);
+    mg_status status = mg_row_load_deleted(h->store, h->conn, note->table, row->stored.row.id, &former, err);
     if (status != MG_OK || !former.in_dead) return status;
     status = mg_row_stays(h->store->schema, &former.row, UINT32_MAX, row->stored.row.values, err);
     if (status != MG_OK) {
@@ -375,10 +412,10 @@ static mg_status over_former_life(struct harvest *h, const struct note *note, st
     uint32_t mask = 0;
     for (int i = 0; i < former.row.table->column_count; i++) {
         bool differs = !mg_value_equal(&former.row.values[i], &row->stored.row.values[i]);
-        if (note->back ? differs : former.row.by[i] != NULL || row->stored.row.values[i].kind != MG_NULL) mask |= UINT32_C(1) << i;
+        if (note->lifted ? differs : former.row.by[i] != NULL || row->stored.row.values[i].kind != MG_NULL) mask |= UINT32_C(1) << i;
         former.row.values[i] = mg_row_keep(&former, &row->stored.row.values[i]);
     }
-    row->kind = note->back ? MG_OP_WRITE : MG_OP_INSERT; /* before any commit: a change, not a new life */
+    row->kind = note->lifted ? MG_OP_WRITE : MG_OP_INSERT; /* before any commit: a change, not a new life */
     row->mask = mask;
     former.rowid = row->stored.rowid;
     mg_row_release(&row->stored);
@@ -411,11 +448,17 @@ static mg_status take_change(struct harvest *h, const struct note *note, struct 
     return status == MG_OK ? readable(row, err) : status;
 }
 
+/* The row that was set aside is one that this replica counts as alive. */
+static bool was_alive(const struct harvest *h, const struct mg_stored_row *stored)
+{
+    return stored->counted.hash != 0 && mg_row_visible(&stored->row, &h->conn->lineage);
+}
+
 static mg_status take_delete(struct harvest *h, const struct note *note, struct touched *row, bool *nothing, struct mg_error *err)
 {
-    mg_status status = mg_row_load_deleted(h->store, h->conn, note->table, note->id, note->deleted_row, &row->stored, err);
+    mg_status status = mg_row_load_deleted(h->store, h->conn, note->table, note->id, &row->stored, err);
     if (status != MG_OK) return status;
-    *nothing = row->stored.rowid == 0; /* inserted and deleted before any commit, or dead already */
+    *nothing = !was_alive(h, &row->stored); /* inserted and deleted before any commit, or dead already */
     if (*nothing) {
         if (row->stored.in_dead && row->stored.counted.hash == 0) {
             sqlite3_stmt *stmt = mg_table_sql(h->conn, h->store->schema, note->table, MG_T_D_DROP);
@@ -469,7 +512,7 @@ static mg_status take(struct harvest *h, const struct note *note, struct mg_erro
         mg_row_release(&row->stored);
         return status;
     }
-    if (row->kind == MG_OP_WRITE && row->mask == 0 && !note->back) {
+    if (row->kind == MG_OP_WRITE && row->mask == 0 && !note->lifted) {
         mg_row_release(&row->stored);
         return MG_OK;
     }
@@ -627,23 +670,9 @@ static mg_status flush(struct harvest *h, struct mg_error *err)
 {
     if (h->count == 0) return MG_OK;
     mg_status status = make_commits(h, err);
-    /* Records at a place that another row has taken go first. */
-    for (size_t i = 0; status == MG_OK && i < h->count; i++)
-        if (h->rows[i].kind == MG_OP_DELETE) status = settle(h, &h->rows[i], err);
-    for (size_t i = 0; status == MG_OK && i < h->count; i++)
-        if (h->rows[i].kind != MG_OP_DELETE) status = settle(h, &h->rows[i], err);
+    for (size_t i = 0; status == MG_OK && i < h->count; i++) status = settle(h, &h->rows[i], err);
     clear(h);
     return status == MG_OK ? mg_late_fold_many(h->conn, h->store->schema, err) : status;
-}
-
-static mg_status hold_back(struct harvest *h, const struct note *note, struct mg_error *err)
-{
-    sqlite3_stmt *stmt = mg_sql(h->conn, MG_SQL_NOTE_ADD);
-    sqlite3_bind_int64(stmt, 1, note->table);
-    sqlite3_bind_int64(stmt, 2, note->row != 0 ? note->row : note->deleted_row);
-    sqlite3_bind_blob(stmt, 3, note->id, MG_ID_LEN, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 4, note->inserted ? MG_NOTE_INSERTED : note->deleted ? MG_NOTE_DELETED : (int64_t)note->mask);
-    return mg_run(h->conn, stmt, err);
 }
 
 mg_status mg_note_last(struct mg_conn *conn, int64_t *last, struct mg_error *err)
@@ -655,23 +684,33 @@ mg_status mg_note_last(struct mg_conn *conn, int64_t *last, struct mg_error *err
     return status;
 }
 
+/* What no reader would take can stay no value of a deleted row either. */
+static void clear_unreadable(struct touched *row)
+{
+    struct mg_row *data = &row->stored.row;
+    for (int i = 0; i < data->table->column_count; i++) {
+        struct mg_value *value = &data->values[i];
+        if ((row->mask >> i & 1) && value->kind == MG_TEXT && !data->table->columns[i].required && !mg_mp_is_text(value->data, value->len))
+            *value = (struct mg_value){.kind = MG_NULL};
+    }
+}
+
 /* Another client changed the row and then deleted it, and what was set aside is what it had changed it to. Its version record
  * speaks of other values: so a commit of its own says what was written, as if the deletion came with a later transaction. */
 static mg_status write_before_deletion(struct harvest *h, const struct note *note, struct mg_error *err)
 {
     struct touched *row = &h->rows[h->count];
     memset(row, 0, sizeof *row);
-    mg_status status = mg_row_load_deleted(h->store, h->conn, note->table, note->id, note->deleted_row, &row->stored, err);
+    mg_status status = mg_row_load_deleted(h->store, h->conn, note->table, note->id, &row->stored, err);
     if (status != MG_OK) return status;
-    if (row->stored.rowid != 0) {
-        row->kind = MG_OP_WRITE;
-        row->mask = note->sure;
-        row->scope = row->stored.scope;
-        row->stored.in_dead = false; /* for the record, which stays at its old place until the deletion */
-        status = writable(h, row, err);
-        if (status == MG_OK) status = readable(row, err);
-    }
-    if (status != MG_OK || row->stored.rowid == 0) {
+    row->kind = MG_OP_WRITE;
+    row->mask = note->sure;
+    row->scope = row->stored.scope;
+    clear_unreadable(row);
+    bool alive = was_alive(h, &row->stored);
+    if (alive) status = writable(h, row, err);
+    if (alive && status == MG_OK) status = readable(row, err);
+    if (!alive || status != MG_OK) {
         mg_row_release(&row->stored);
         return status;
     }
@@ -680,32 +719,22 @@ static mg_status write_before_deletion(struct harvest *h, const struct note *not
     return MG_OK;
 }
 
-/* The row is somewhere else now, and another may be where it was: its record waits with what was set aside. */
+/* Another row may be where it was. */
 static mg_status lift_record(struct harvest *h, struct note *note, struct mg_error *err)
 {
     sqlite3_stmt *get = mg_table_sql(h->conn, h->store->schema, note->table, MG_T_V_GET);
     mg_status status;
     sqlite3_bind_int64(get, 1, note->deleted_row);
-    note->back = mg_step(h->conn, get, &status, err) > 0;
-    if (!note->back) return status;
+    if (mg_step(h->conn, get, &status, err) <= 0) return status;
     struct mg_bytes v = mg_late_record(h->conn, note->table, note->deleted_row);
     if (v.len == 0) v = (struct mg_bytes){sqlite3_column_blob(get, 0), (size_t)sqlite3_column_bytes(get, 0)};
     sqlite3_stmt *keep = mg_table_sql(h->conn, h->store->schema, note->table, MG_T_D_RECORD);
     sqlite3_bind_blob64(keep, 1, v.data, v.len, SQLITE_STATIC);
     sqlite3_bind_blob(keep, 2, note->id, MG_ID_LEN, SQLITE_STATIC);
     status = mg_run(h->conn, keep, err);
+    note->lifted = status == MG_OK && sqlite3_changes(h->conn->db) > 0; /* else it was, when the note was held back */
     sqlite3_reset(get);
-    return status == MG_OK ? mg_record_drop(h->conn, h->store->schema, note->table, note->deleted_row, err) : status;
-}
-
-/* STATUS is what became of NOTE. */
-static mg_status or_hold_back(struct harvest *h, struct note *note, mg_status status, struct mg_error *err)
-{
-    if (status != MG_REFUSED || h->strict) return status;
-    h->held_back++;
-    *h->why = *err;
-    note->held = true;
-    return hold_back(h, note, err);
+    return note->lifted ? mg_record_drop(h->conn, h->store->schema, note->table, note->deleted_row, err) : status;
 }
 
 static mg_status flush_full(struct harvest *h, struct mg_error *err)
@@ -716,15 +745,15 @@ static mg_status flush_full(struct harvest *h, struct mg_error *err)
 static mg_status take_all(struct harvest *h, struct notes *notes, struct mg_error *err)
 {
     mg_status status = look_at_deletions(h, notes, err);
+    for (size_t i = 0; status == MG_OK && i < notes->count; i++)
+        if (notes->items[i].deleted && notes->items[i].deleted_row != 0 && !notes->items[i].held) status = lift_record(h, &notes->items[i], err);
     for (size_t i = 0; status == MG_OK && i < notes->count; i++) {
         struct note *note = &notes->items[i];
-        if (!note->deleted || note->sure == 0) continue;
+        if (!note->deleted || note->sure == 0 || note->held) continue;
         status = or_hold_back(h, note, write_before_deletion(h, note, err), err);
         if (status == MG_OK) status = flush_full(h, err);
     }
     if (status == MG_OK) status = flush(h, err);
-    for (size_t i = 0; status == MG_OK && i < notes->count; i++)
-        if (notes->items[i].inserted && notes->items[i].deleted_row != 0) status = lift_record(h, &notes->items[i], err);
     for (size_t i = 0; status == MG_OK && i < notes->count; i++) {
         struct note *note = &notes->items[i];
         if (!note->held) status = or_hold_back(h, note, take(h, note, err), err);

@@ -552,24 +552,15 @@ void mg_row_read_done(struct mg_store *store, struct mg_conn *conn)
     }
 }
 
-/* A row that a local write has deleted: its trigger set the data aside, the record is still at its old place. */
+/* A row that a local write has deleted: the data was set aside, and the harvest has put the record there (lift_record). */
 mg_status mg_row_load_deleted(struct mg_store *store, struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN],
-                              int64_t old_rowid, struct mg_stored_row *stored, struct mg_error *err)
+                              struct mg_stored_row *stored, struct mg_error *err)
 {
     stored_init(store, table, id, stored);
     mg_status status = load_dead(store, conn, stored, err);
-    if (status == MG_OK && stored->in_dead && stored->counted.hash == 0) {
-        sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, table, MG_T_V_GET);
-        sqlite3_bind_int64(stmt, 1, old_rowid);
-        if (mg_step(conn, stmt, &status, err) > 0) {
-            struct mg_bytes v = mg_late_record(conn, table, old_rowid);
-            if (v.len == 0) v = (struct mg_bytes){sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0)};
-            status = decode_record(store, conn, stored, v.data, v.len, err);
-            sqlite3_reset(stmt);
-            stored->rowid = old_rowid;
-        }
-    }
-    if (status == MG_OK && stored->in_dead) status = mg_row_home(store, conn, stored, err);
+    /* Of a head that was moved first: where it was counted until now. */
+    if (table == store->schema->head && stored->scope != 0) memcpy(stored->dossier, id, MG_ID_LEN);
+    else if (status == MG_OK && stored->in_dead) status = mg_row_home(store, conn, stored, err);
     if (status == MG_OK) status = mg_unknown_writers(conn, stored, err);
     if (status != MG_OK) mg_row_release(stored);
     return status;
@@ -728,7 +719,7 @@ static mg_status save(struct mg_store *store, struct mg_conn *conn, struct mg_st
     if (known && !back && stored->scope == old_scope && stored->had_held == row->held && mg_counted_equal(&stored->counted, &old)) return MG_OK;
     status = owe_verdict(store, conn, stored, err);
     if (status != MG_OK) return status;
-    bool visible = mg_row_visible(row, &conn->lineage);
+    bool visible = written ? stored->rowid != 0 : mg_row_visible(row, &conn->lineage);
     if (!written) status = place_data(store, conn, stored, visible, err);
     if (status == MG_OK) status = place_record(store, conn, stored, visible, old_rowid, err);
     if (status == MG_OK && (stored->had_siblings || row->sibling_count > 0)) status = save_siblings(conn, stored, err);

@@ -720,11 +720,10 @@ mg_status mg_edit_begin(struct mg_store *store, struct mg_error *err)
     if (status == MG_OK && held_back != store->held_back) status = mg_meta_set_int(conn, "held_back", held_back, err);
     store->held_back = held_back;
     if (status != MG_OK) rollback(store, conn);
-    else mg_capture_on(conn, true);
+    mg_capture_clear(conn); /* of references that the harvest made follow */
+    mg_capture_on(conn, status == MG_OK);
     return status;
 }
-
-mg_status mg_edit_look(const struct mg_store *store, struct mg_error *err) { return mg_capture_verdict(&store->user, err); }
 
 mg_status mg_edit_commit(struct mg_store *store, struct mg_error *err)
 {
@@ -735,6 +734,10 @@ mg_status mg_edit_commit(struct mg_store *store, struct mg_error *err)
     /* A reference that this person's own transaction breaks is refused; only what two histories break
      * together is repaired. */
     mg_capture_on(conn, false);
+    if (sqlite3_get_autocommit(conn->db)) { /* a full disk, an interrupt, OR ROLLBACK: SQLite has undone it */
+        rollback(store, conn);
+        return mg_fail(err, MG_REFUSED, "the transaction was undone by SQLite or its writer; nothing was changed");
+    }
     int broken = 0, highest;
     sqlite3_db_status(conn->db, SQLITE_DBSTATUS_DEFERRED_FKS, &broken, &highest, 0);
     mg_status status = broken == 0 ? MG_OK : explain_reference(store, err);

@@ -95,8 +95,6 @@ sqlite3 *mg_store_db(struct mg_store *store);
  * commits. A constraint that fails at commit gives MG_REFUSED with its sentence and rolls back. */
 mg_status mg_edit_begin(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_edit_commit(struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
-/* What mg_edit_commit would refuse already, said where it was written: MG_REFUSED for REPLACE over a row that is there. */
-mg_status mg_edit_look(const struct mg_store *store, struct mg_error *err) MG_MUST_CHECK;
 void mg_edit_rollback(struct mg_store *store);
 
 /* A transaction for what arrives (replica.h, hub.h): harvests foreign writes first, so that their

@@ -75,6 +75,17 @@ static mg_status edit(const char *sql)
     return mg_edit_commit(world_store(w, ANNE), &err);
 }
 
+/* The same by a client that has nothing of ours. */
+static void foreign(int node, const char *sql)
+{
+    sqlite3 *client = world_foreign(w, node);
+    w->now_ms += 1000;
+    assert_int_equal(run_as(client, "PRAGMA foreign_keys = ON; BEGIN IMMEDIATE"), SQLITE_OK);
+    if (run_as(client, sql) != SQLITE_OK || run_as(client, "COMMIT") != SQLITE_OK) fail_msg("%s: %s", sqlite3_errmsg(client), sql);
+    sqlite3_close(client);
+    world_reopen(w, node);
+}
+
 static void open_with_rows(uint64_t seed)
 {
     open_antenna(seed);
@@ -146,33 +157,29 @@ static void half_a_statement_leaves_nothing(void **state)
     expect_hub_has_it();
 }
 
-static void replace_is_refused_where_it_is_written(void **state)
+/* As DELETE and INSERT: what is not given is empty afterwards. To other clients it is refused (test_engine). */
+static void replace_is_a_deletion_and_an_insertion(void **state)
 {
     (void)state;
-    static const char *const replacing[] = {
-        "INSERT OR REPLACE INTO interview(id, participant, place) SELECT id, participant, 8 FROM interview",
-        "DELETE FROM interview WHERE place = 99; REPLACE INTO interview(id, participant, place) SELECT id, participant, 8 FROM interview",
-    };
     open_with_rows(4);
-    for (size_t i = 0; i < sizeof replacing / sizeof *replacing; i++) {
-        struct mg_error err = {""};
-        assert_int_equal(mg_edit_begin(world_store(w, ANNE), &err), MG_OK);
-        assert_int_equal(mg_edit_look(world_store(w, ANNE), &err), MG_OK);
-        assert_int_equal(run(replacing[i]), SQLITE_OK);
-        assert_int_equal(mg_edit_look(world_store(w, ANNE), &err), MG_REFUSED);
-        assert_non_null(strstr(err.text, "interview: REPLACE would hide the deletion"));
-        assert_int_equal(mg_edit_commit(world_store(w, ANNE), &err), MG_REFUSED);
-        assert_string_equal(world_read(w, ANNE, "SELECT place FROM interview"), "7");
-    }
-    /* DELETE and INSERT are two statements, and so is what looks like REPLACE and finds nothing in its way. */
+    assert_int_equal(edit("UPDATE interview SET note = 'N'"), MG_OK);
+    assert_int_equal(edit("REPLACE INTO interview(id, participant, place) SELECT id, participant, 8 FROM interview"), MG_OK);
+    expect_hub_has_it();
+    assert_string_equal(world_read(w, 0, "SELECT place || ifnull(note, '-') FROM interview"), "8-");
     assert_int_equal(edit("DELETE FROM interview; REPLACE INTO interview(id, participant, place) SELECT " ROW
-                          ", id, 8 FROM participant WHERE family_name = 'Un'"),
+                          ", id, 9 FROM participant WHERE family_name = 'Un'"),
                      MG_OK);
     assert_int_equal(edit("INSERT INTO interview(id, participant, place) SELECT id, participant, 10 FROM interview WHERE true"
                           " ON CONFLICT (id) DO UPDATE SET place = excluded.place"),
                      MG_OK);
     expect_hub_has_it();
     assert_string_equal(world_read(w, 0, "SELECT place FROM interview"), "10");
+    /* The adviser's code is unique, and names a row with another id. */
+    world_sql(w, 0, "INSERT INTO adviser(code, name) VALUES ('a1', 'Ada'), ('b1', 'Bea')");
+    world_sql(w, 0, "UPDATE OR REPLACE adviser SET name = 'Eve' WHERE code = 'a1'; REPLACE INTO adviser(id, code, name) VALUES (x'0174876EC65079A685D05FF4092F7A00', 'b1', 'Zoe')");
+    world_sync(w, ANNE);
+    assert_string_equal(world_read(w, ANNE, "SELECT group_concat(code || name ORDER BY code) FROM adviser"), "a1Eve,b1Zoe");
+    world_expect_agreement(w);
 }
 
 static void nothing_is_committed_that_was_not_noted(void **state)
@@ -221,14 +228,143 @@ static void rows_change_places(void **state)
     expect_hub_has_it();
     assert_int_equal(edit(again), MG_OK);
     expect_hub_has_it();
-    sqlite3 *client = world_foreign(w, ANNE);
-    char *sql = sqlite3_mprintf("PRAGMA foreign_keys = ON; BEGIN; UPDATE interview SET note = 'x' WHERE place < 9; %s COMMIT", again);
-    assert_int_equal(run_as(client, sql), SQLITE_OK);
+    char *sql = sqlite3_mprintf("UPDATE interview SET note = 'x' WHERE place < 9; %s", again);
+    foreign(ANNE, sql);
     sqlite3_free(sql);
-    sqlite3_close(client);
-    world_reopen(w, ANNE);
     expect_hub_has_it();
     assert_string_equal(world_read(w, 0, "SELECT count(*) || ' ' || count(note) || ' ' || sum(place %% 7 = 0) FROM interview"), "1500 0 0");
+}
+
+/* A row comes back at the place of one that is deleted for good, with more between them than the harvest takes at once. */
+static void a_row_takes_the_place_of_a_deleted_one(void **state)
+{
+    (void)state;
+    static const char taken[] =
+        "CREATE TEMP TABLE copy AS SELECT * FROM interview WHERE place = 800; DELETE FROM interview WHERE place = 800;"
+        "UPDATE interview SET note = ifnull(note, '') || 'x' WHERE place < 700; DELETE FROM interview WHERE place = 799;"
+        "INSERT INTO interview(id, participant, place) SELECT id, participant, place FROM copy; DROP TABLE copy;";
+    open_with_rows(7);
+    for (int own = 0; own <= 1; own++) {
+        assert_int_equal(edit("DELETE FROM interview;"
+                              "WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k WHERE i < 800)"
+                              "INSERT INTO interview(participant, place) SELECT p.id, i FROM k, participant p WHERE family_name = 'Un'"),
+                         MG_OK);
+        expect_hub_has_it();
+        if (own == 1) assert_int_equal(edit(taken), MG_OK);
+        else foreign(ANNE, taken);
+        expect_hub_has_it();
+    }
+}
+
+static void what_another_client_deletes_is_deleted(void **state)
+{
+    (void)state;
+    static const char row[] = "INSERT INTO interview(id, participant, place) SELECT " ROW ", id, 8 FROM participant WHERE family_name = 'Un';";
+    char sql[600];
+    open_with_rows(8);
+    (void)snprintf(sql, sizeof sql, "DELETE FROM interview; %s DELETE FROM interview;", row);
+    foreign(ANNE, sql);
+    expect_hub_has_it();
+    assert_string_equal(world_read(w, 0, "SELECT count(*) FROM interview"), "0");
+    foreign(ANNE, row);
+    expect_hub_has_it();
+    foreign(ANNE, "UPDATE interview SET place = 9; DELETE FROM interview;");
+    expect_hub_has_it();
+    /* What comes after the deletion is no change before it. */
+    foreign(ANNE, row);
+    int64_t before = commits();
+    (void)snprintf(sql, sizeof sql, "DELETE FROM interview; %s UPDATE interview SET place = 10;", row);
+    foreign(ANNE, sql);
+    assert_int_equal(commits(), before + 1);
+    expect_hub_has_it();
+    /* The node that held the dossier hears of its end, wherever the hub's client moved it first. */
+    foreign(0, "UPDATE participant SET antenna = (SELECT code FROM antenna WHERE code <> '" MDFJ "' LIMIT 1) WHERE family_name = 'Deux';"
+               "DELETE FROM participant WHERE family_name = 'Deux';");
+    expect_hub_has_it();
+    assert_string_equal(world_read(w, ANNE, "SELECT count(*) FROM participant"), "1");
+}
+
+/* A note that is held back, because of text that nobody could read, has a deletion beside it. */
+static void text_that_nobody_could_read_goes_with_its_row(void **state)
+{
+    (void)state;
+    open_with_rows(9);
+    foreign(ANNE, "UPDATE interview SET note = CAST(x'41C3A9A9' AS TEXT); DELETE FROM interview;");
+    assert_int_equal(world_standing(w, ANNE).held_back, 0);
+    expect_hub_has_it();
+    assert_int_equal(edit("INSERT INTO interview(id, participant, place) SELECT " ROW ", id, 8 FROM participant WHERE family_name = 'Un'"), MG_OK);
+    expect_hub_has_it();
+    foreign(ANNE, "UPDATE interview SET note = CAST(x'41C3A9A9' AS TEXT)");
+    assert_int_equal(world_standing(w, ANNE).held_back, 1);
+    assert_int_equal(edit("DELETE FROM interview"), MG_OK);
+    assert_int_equal(edit("UPDATE participant SET phone = '0'"), MG_OK);
+    assert_int_equal(world_standing(w, ANNE).held_back, 0);
+    expect_hub_has_it();
+}
+
+/* The id that follows from a key may be another row's: that is held back, and the store opens all the same. */
+static void an_id_that_cannot_be_derived_holds_its_row_back(void **state)
+{
+    (void)state;
+    char sql[300];
+    open_with_rows(10);
+    assert_int_equal(edit("INSERT INTO employer(name, siret) VALUES ('E', '12345678901234')"), MG_OK);
+    (void)snprintf(sql, sizeof sql, "INSERT INTO employer(id, name) VALUES (x'%s', 'A'); INSERT INTO employer(name, siret) VALUES ('B', '12345678901234');",
+                   world_read(w, ANNE, "SELECT hex(id) FROM employer"));
+    assert_int_equal(edit("DELETE FROM employer"), MG_OK);
+    foreign(ANNE, sql);
+    assert_int_equal(world_standing(w, ANNE).held_back, 1);
+    assert_int_equal(edit("DELETE FROM employer WHERE name = 'A'"), MG_OK);
+    assert_int_equal(edit("UPDATE participant SET phone = '0'"), MG_OK);
+    assert_int_equal(world_standing(w, ANNE).held_back, 0);
+    expect_hub_has_it();
+    /* Where it stands in the end is where it stood before what was undone. */
+    assert_int_equal(edit("INSERT INTO employer(id, name, siret) VALUES (x'0174876EC65079A685D05FF4092F6A02', 'F', '12345678901235');"
+                          "SAVEPOINT a; INSERT INTO employer(name) VALUES ('G'); DELETE FROM employer WHERE name = 'F';"
+                          "INSERT INTO employer(id, name, siret) VALUES (x'0174876EC65079A685D05FF4092F6A02', 'F', '12345678901235'); ROLLBACK TO a; RELEASE a"),
+                     MG_OK);
+    assert_string_equal(world_read(w, ANNE, "SELECT count(*) FROM employer WHERE name = 'F' AND id = x'0174876EC65079A685D05FF4092F6A02'"), "0");
+    expect_hub_has_it();
+}
+
+static void what_follows_a_derived_id_is_one_commit(void **state)
+{
+    (void)state;
+    open_with_rows(11);
+    for (int own = 0; own <= 1; own++) {
+        char sql[400];
+        int64_t before = commits();
+        (void)snprintf(sql, sizeof sql,
+                       "INSERT INTO employer_contact(id, employer, note) VALUES (x'0174876EC65079A685D05FF4092F6B0%d', x'0174876EC65079A685D05FF4092F6A0%d', 'C');"
+                       "INSERT INTO employer(id, name, siret) VALUES (x'0174876EC65079A685D05FF4092F6A0%d', 'E', '1234567890123%d');",
+                       own, own, own, own);
+        if (own == 1) assert_int_equal(edit(sql), MG_OK);
+        else foreign(ANNE, sql);
+        assert_int_equal(edit("UPDATE participant SET phone = ifnull(phone, '') || '0'"), MG_OK);
+        assert_int_equal(commits(), before + 2);
+        expect_hub_has_it();
+    }
+}
+
+static void sqlites_own_rollback_commits_nothing(void **state)
+{
+    (void)state;
+    struct mg_error err;
+    open_with_rows(12);
+    int64_t before = commits();
+    assert_int_equal(mg_edit_begin(world_store(w, ANNE), &err), MG_OK);
+    assert_int_equal(run("UPDATE interview SET place = 8"), SQLITE_OK);
+    assert_int_not_equal(run("INSERT OR ROLLBACK INTO interview(id, participant) SELECT id, participant FROM interview"), SQLITE_OK);
+    assert_int_equal(mg_edit_commit(world_store(w, ANNE), &err), MG_REFUSED);
+    assert_int_equal(run("BEGIN"), SQLITE_OK);
+    assert_int_equal(mg_edit_begin(world_store(w, ANNE), &err), MG_FAILED);
+    assert_int_equal(run("ROLLBACK"), SQLITE_OK);
+    assert_int_equal(mg_edit_begin(world_store(w, ANNE), &err), MG_OK);
+    assert_int_equal(run("INSERT INTO interview(rowid, participant) SELECT 0, id FROM participant WHERE family_name = 'Un'"), SQLITE_OK);
+    assert_int_equal(mg_edit_commit(world_store(w, ANNE), &err), MG_REFUSED);
+    assert_int_equal(commits(), before);
+    assert_int_equal(edit("UPDATE interview SET place = 8"), MG_OK);
+    expect_hub_has_it();
 }
 
 /* --- anything, from a seed --- */
@@ -329,9 +465,15 @@ int main(void)
         story(what_is_undone_was_never_written),
         story(a_value_put_back_was_never_changed),
         story(half_a_statement_leaves_nothing),
-        story(replace_is_refused_where_it_is_written),
+        story(replace_is_a_deletion_and_an_insertion),
         story(nothing_is_committed_that_was_not_noted),
         story(rows_change_places),
+        story(a_row_takes_the_place_of_a_deleted_one),
+        story(what_another_client_deletes_is_deleted),
+        story(text_that_nobody_could_read_goes_with_its_row),
+        story(an_id_that_cannot_be_derived_holds_its_row_back),
+        story(what_follows_a_derived_id_is_one_commit),
+        story(sqlites_own_rollback_commits_nothing),
         story(anything_is_noted_as_it_stands_in_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
