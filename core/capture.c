@@ -81,7 +81,7 @@ static bool keep_former(struct mg_capture *capture, sqlite3 *db, const struct mg
         }
         change->mask |= UINT32_C(1) << i;
         mg_buf_put(&capture->former, &former, sizeof former);
-        if (former.kind == MG_TEXT || former.kind == MG_BLOB) mg_buf_put(&capture->former, former.data, former.len);
+        if (former.data != NULL) mg_buf_put(&capture->former, former.data, former.len);
     }
     return !capture->former.failed;
 }
