@@ -30,6 +30,14 @@ static msgpack_packer packer(struct mg_buf *out)
     return pk;
 }
 
+/* The heads that are one byte, which most are, without the packer's way round. True: written. */
+static bool put_short(struct mg_buf *out, uint8_t lead, uint64_t value, uint64_t limit)
+{
+    if (value >= limit) return false;
+    mg_buf_put_u8(out, (uint8_t)(lead | value));
+    return true;
+}
+
 void mg_mp_put_nil(struct mg_buf *out)
 {
     msgpack_packer pk = packer(out);
@@ -44,12 +52,14 @@ void mg_mp_put_bool(struct mg_buf *out, bool value)
 
 void mg_mp_put_int(struct mg_buf *out, int64_t value)
 {
+    if (value >= 0 && put_short(out, 0, (uint64_t)value, 0x80)) return;
     msgpack_packer pk = packer(out);
     (void)msgpack_pack_int64(&pk, value);
 }
 
 void mg_mp_put_uint(struct mg_buf *out, uint64_t value)
 {
+    if (put_short(out, 0, value, 0x80)) return;
     msgpack_packer pk = packer(out);
     (void)msgpack_pack_uint64(&pk, value);
 }
@@ -65,7 +75,7 @@ void mg_mp_put_str(struct mg_buf *out, const char *text, size_t len)
 {
     if (!fits_length(out, len)) return;
     msgpack_packer pk = packer(out);
-    (void)msgpack_pack_str(&pk, len);
+    if (!put_short(out, 0xa0, len, 0x20)) (void)msgpack_pack_str(&pk, len);
     mg_buf_put(out, text, len);
 }
 
@@ -79,6 +89,7 @@ void mg_mp_put_bin(struct mg_buf *out, const void *data, size_t len)
 
 void mg_mp_put_array(struct mg_buf *out, uint32_t count)
 {
+    if (put_short(out, 0x90, count, 0x10)) return;
     msgpack_packer pk = packer(out);
     (void)msgpack_pack_array(&pk, count);
 }

@@ -130,6 +130,7 @@ mg_status mg_nothing_dead(struct mg_store *store, struct mg_conn *conn, bool *no
     *none = true;
     for (int t = 0; status == MG_OK && *none && t < store->schema->table_count; t++) {
         bool any;
+        if (conn->no_dead[t]) continue;
         status = mg_any_dead(store, conn, t, &any, err);
         *none = !any;
     }
