@@ -52,6 +52,7 @@ enum mg_table_sql {
     MG_T_D_NEIGHBOURS,
     MG_T_BETWEEN, /* two ids -> those from the first to the second, with their parents */
     MG_T_D_BETWEEN,
+    MG_T_READ_BETWEEN, /* the same, as MG_T_READ */
     MG_T_SQL_COUNT
 };
 
@@ -66,6 +67,7 @@ struct mg_scope {
     bool dirty; /* digest not yet written */
 };
 
+struct mg_home;     /* scope.c */
 struct mg_archive;  /* archive.c */
 struct mg_stub_map; /* commit ordinal -> stub */
 
@@ -121,14 +123,12 @@ struct mg_conn {
     struct mg_buf scratch;
     struct mg_late *late; /* late.c; NULL: none */
     int64_t stands[MG_TABLES_MAX]; /* at which rowid MG_T_READ_FROM has a row; 0: at none */
+    struct mg_found_rows *found; /* found.c; NULL: none */
     bool edits;           /* records are written for edits of rows that had one: they may come to their places later */
     struct mg_zstd *zstd; /* body.c; NULL until a body needs it */
     struct mg_buf packed, unpacked;
-    /* Dossiers that this transaction has read: a short memory of (id -> scope). */
-    struct {
-        uint8_t id[MG_ID_LEN];
-        uint32_t scope;
-    } homes[512];
+    struct mg_home *homes; /* a short memory of dossiers' scopes, as their heads' records say them (scope.c); NULL: none */
+    int homes_unsure; /* how many of them no record says yet: then it is forgotten when the transaction ends */
     /* Dossiers that changed their scope in this transaction; the hub makes routes of them. */
     struct mg_move {
         uint8_t dossier[MG_ID_LEN];
@@ -313,6 +313,7 @@ struct mg_stored_row {
     bool had_siblings, had_deletes, had_held;
     bool indexes_stay; /* no column that is in an index was given another value since */
     struct mg_chunk *chunks; /* what row's values borrow from */
+    struct mg_found *found;  /* the same, when its name had been looked up; or NULL */
 };
 
 mg_status mg_row_load(struct mg_store *store, struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN],
@@ -354,6 +355,30 @@ mg_status mg_late_fold(struct mg_conn *conn, const struct mg_schema *schema, str
 mg_status mg_late_fold_many(struct mg_conn *conn, const struct mg_schema *schema, struct mg_error *err) MG_MUST_CHECK;
 mg_status mg_late_load(struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
 void mg_late_free(struct mg_conn *conn);
+/* A visible row in memory (found.c). */
+struct mg_found {
+    struct mg_found *next;
+    int table;
+    uint8_t id[MG_ID_LEN];
+    int64_t rowid;
+    bool waits; /* it is to be written so */
+    size_t len; /* of all of it */
+    struct mg_bytes v;
+    struct mg_value values[]; /* by column */
+};
+/* STMT, MG_T_READ_BETWEEN, is at a row whose name is looked up. */
+void mg_found_keep(struct mg_conn *conn, const struct mg_schema *schema, int table, sqlite3_stmt *stmt);
+/* The row as it was found, once, or as it waits; to be freed. NULL: it is as the tables say. */
+struct mg_found *mg_found_give(struct mg_conn *conn, const struct mg_schema *schema, int table, const uint8_t id[MG_ID_LEN]);
+/* ROW will be written, with V for its record, when the batch is taken. False: there is no room, it has to be now. */
+bool mg_found_wait(struct mg_conn *conn, const struct mg_row *row, int64_t rowid, struct mg_bytes v);
+void mg_found_drop(struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN]); /* what waits of a row is superseded */
+size_t mg_found_waiting(const struct mg_conn *conn);
+/* Gives all that wait, in the order of their places. */
+size_t mg_found_take(struct mg_conn *conn, struct mg_found ***rows);
+void mg_found_forget(struct mg_conn *conn);
+/* Writes the rows that wait: before a batch is done, and before anybody but mg_row_load looks at them. */
+mg_status mg_rows_write(struct mg_store *store, struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
 /* Rows of the table that are known and not visible. */
 mg_status mg_any_dead(struct mg_store *store, struct mg_conn *conn, int table, bool *any, struct mg_error *err) MG_MUST_CHECK;
 /* The commits that a version record names (not those of siblings and deletions); -1: it is damaged. */

@@ -180,13 +180,10 @@ static mg_status body_allowed(struct mg_store *store, struct mg_conn *conn, cons
     uint32_t groups = mg_mp_get_array(&in, GROUPS_MAX);
     for (uint32_t g = 0; g < groups; g++) {
         struct mg_group group;
-        struct mg_op op;
         mg_group_read(&in, commit->has_salt, &group);
         if (in.error != NULL || !group.present) return mg_fail(err, MG_REFUSED, "a commit comes without its content");
-        for (uint32_t i = 0; i < group.op_count; i++) {
-            mg_op_read(&in, &op);
-            if (in.error != NULL) return mg_fail(err, MG_REFUSED, "%s", in.error);
-        }
+        for (uint32_t i = 0; i < group.op_count; i++) mg_mp_skip(&in); /* who applies it looks at it */
+        if (in.error != NULL) return mg_fail(err, MG_REFUSED, "%s", in.error);
         mg_status status = group.has_dossier ? dossier_allowed(store, conn, commit, scope, &group, err) : MG_OK;
         if (status != MG_OK) return status;
     }
@@ -502,6 +499,7 @@ static mg_status number_and_merge(struct sequencing *s, uint64_t *fork_base, boo
     bool new_commits = s->batch->last_seq > s->known;
     mg_status status = new_commits ? prepare_kept(s, err) : MG_OK;
     if (status == MG_OK) status = each_commit(s, fork_base, err);
+    if (status == MG_OK) status = mg_rows_write(s->store, s->conn, err);
     if (status != MG_OK || *fork_base != UINT64_MAX || !new_commits) return status;
     status = check_heads(s, err);
     *unfounded = status == MG_BAD_BYTES;

@@ -103,13 +103,16 @@ static void collect(struct mg_row_names *names, int table, enum mg_table_sql whi
     sqlite3_stmt *stmt = mg_table_sql(names->conn, names->store->schema, table, which);
     if (stmt != NULL) sqlite3_bind_blob(stmt, 1, least, MG_ID_LEN, SQLITE_STATIC);
     if (stmt != NULL) sqlite3_bind_blob(stmt, 2, most, MG_ID_LEN, SQLITE_STATIC);
+    const struct mg_table *of = &names->store->schema->tables[table];
+    int parent = which == MG_T_READ_BETWEEN ? 1 + mg_table_column(of, of->parent) : 1;
     while (found->count <= CANDIDATES_MAX && mg_step(names->conn, stmt, &names->status, names->err) > 0) {
         if (sqlite3_column_bytes(stmt, 0) != MG_ID_LEN) continue;
         memcpy(found->ids[found->count++], sqlite3_column_blob(stmt, 0), MG_ID_LEN);
-        names->last.hangs = sqlite3_column_bytes(stmt, 1) == MG_ID_LEN;
+        names->last.hangs = sqlite3_column_bytes(stmt, parent) == MG_ID_LEN;
         names->last.table = table;
         memcpy(names->last.id, sqlite3_column_blob(stmt, 0), MG_ID_LEN);
-        if (names->last.hangs) memcpy(names->last.parent, sqlite3_column_blob(stmt, 1), MG_ID_LEN);
+        if (names->last.hangs) memcpy(names->last.parent, sqlite3_column_blob(stmt, parent), MG_ID_LEN);
+        if (which == MG_T_READ_BETWEEN) mg_found_keep(names->conn, names->store->schema, table, stmt);
     }
     if (stmt != NULL) sqlite3_reset(stmt);
 }
@@ -120,7 +123,9 @@ static bool find(void *context, struct mg_bytes scope, int table, const uint8_t 
     struct candidates found = {.count = 0};
     int there = 0;
     if (names->status != MG_OK || !is_known(names->store, table)) return false;
-    collect(names, table, MG_T_BETWEEN, name, len, &found);
+    /* Of a row that hangs from another the parent is wanted, which is in the row: then all of it is read. */
+    bool hangs = names->store->schema->tables[table].parent != NULL;
+    collect(names, table, hangs ? MG_T_READ_BETWEEN : MG_T_BETWEEN, name, len, &found);
     if (names->status == MG_OK && has_dead(names, table)) collect(names, table, MG_T_D_BETWEEN, name, len, &found);
     if (names->status != MG_OK || found.count == 0 || found.count > CANDIDATES_MAX) return false;
     if (found.count > 1 && ++names->doubtful > DOUBTFUL_MAX) return false;
@@ -143,6 +148,7 @@ static int target(void *context, int table, int column)
 
 void mg_row_names_init(struct mg_row_names *names, struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
 {
+    mg_found_forget(conn); /* of another batch */
     *names = (struct mg_row_names){
         .calls = {.context = names, .shorten = shorten, .find = find, .dossier = dossier, .target = target, .head = store->schema->head},
         .store = store,

@@ -62,6 +62,8 @@ void mg_row_release(struct mg_stored_row *stored)
         chunk = next;
     }
     stored->chunks = NULL;
+    free(stored->found);
+    stored->found = NULL;
 }
 
 /* --- the version record --- */
@@ -447,6 +449,16 @@ static void read_place(sqlite3_stmt *stmt, struct mg_stored_row *stored)
     if (sqlite3_column_bytes(stmt, 0) == MG_ID_LEN) memcpy(stored->row.id, sqlite3_column_blob(stmt, 0), MG_ID_LEN);
 }
 
+/* FOUND: STORED takes it. */
+static mg_status load_found(struct mg_store *store, struct mg_conn *conn, struct mg_found *found, struct mg_stored_row *stored,
+                            struct mg_error *err)
+{
+    stored->found = found;
+    stored->rowid = found->rowid;
+    memcpy(stored->row.values, found->values, (size_t)stored->row.table->column_count * sizeof *found->values);
+    return decode_record(store, conn, stored, found->v.data, found->v.len, err);
+}
+
 /* STMT: MG_T_READ or MG_T_READ_ID, bound. No row: STORED is as it was. */
 static mg_status load_visible(struct mg_store *store, struct mg_conn *conn, sqlite3_stmt *stmt, struct mg_stored_row *stored,
                               struct mg_error *err)
@@ -499,10 +511,15 @@ static void stored_init(struct mg_store *store, int table, const uint8_t id[MG_I
 mg_status mg_row_load(struct mg_store *store, struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN],
                       struct mg_stored_row *stored, struct mg_error *err)
 {
+    mg_status status;
+    struct mg_found *found = mg_found_give(conn, store->schema, table, id);
     stored_init(store, table, id, stored);
-    sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, table, MG_T_READ_ID);
-    if (stmt != NULL) sqlite3_bind_blob(stmt, 1, id, MG_ID_LEN, SQLITE_STATIC);
-    mg_status status = load_visible(store, conn, stmt, stored, err);
+    if (found != NULL) status = load_found(store, conn, found, stored, err);
+    else {
+        sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, table, MG_T_READ_ID);
+        if (stmt != NULL) sqlite3_bind_blob(stmt, 1, id, MG_ID_LEN, SQLITE_STATIC);
+        status = load_visible(store, conn, stmt, stored, err);
+    }
     if (status == MG_OK && stored->rowid == 0) status = load_dead(store, conn, stored, err);
     if (status == MG_OK && (stored->rowid != 0 || stored->in_dead)) status = mg_row_home(store, conn, stored, err);
     if (status == MG_OK) status = mg_unknown_writers(conn, stored, err);
@@ -627,6 +644,18 @@ static void bind_columns(sqlite3_stmt *stmt, int first, const struct mg_row *row
     for (int i = 0; i < row->table->column_count; i++) mg_bind_value(stmt, first + i, &row->values[i]);
 }
 
+/* VALUES of the visible row ROWID; LIGHT: those in no index. */
+static mg_status put_data(struct mg_store *store, struct mg_conn *conn, int table, int64_t rowid, const struct mg_value *values, bool light,
+                          struct mg_error *err)
+{
+    int at = 1;
+    sqlite3_stmt *stmt = mg_table_sql(conn, store->schema, table, light ? MG_T_UPDATE_LIGHT : MG_T_UPDATE);
+    for (int i = 0; i < store->schema->tables[table].column_count; i++)
+        if (!light || !mg_ddl_is_indexed(store->schema, table, i)) mg_bind_value(stmt, at++, &values[i]);
+    sqlite3_bind_int64(stmt, at, rowid);
+    return mg_run(conn, stmt, err);
+}
+
 /* The data: in its table when visible, set aside when not. */
 static mg_status place_data(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, bool visible,
                             struct mg_error *err)
@@ -634,14 +663,7 @@ static mg_status place_data(struct mg_store *store, struct mg_conn *conn, struct
     struct mg_row *row = &stored->row;
     int table = row->table_index;
     sqlite3_stmt *stmt;
-    if (visible && stored->rowid != 0) {
-        int at = 1;
-        stmt = mg_table_sql(conn, store->schema, table, stored->indexes_stay ? MG_T_UPDATE_LIGHT : MG_T_UPDATE);
-        for (int i = 0; i < row->table->column_count; i++)
-            if (!stored->indexes_stay || !mg_ddl_is_indexed(store->schema, table, i)) mg_bind_value(stmt, at++, &row->values[i]);
-        sqlite3_bind_int64(stmt, at, stored->rowid);
-        return mg_run(conn, stmt, err);
-    }
+    if (visible && stored->rowid != 0) return put_data(store, conn, table, stored->rowid, row->values, stored->indexes_stay, err);
     if (visible) {
         stmt = mg_table_sql(conn, store->schema, table, MG_T_INSERT);
         sqlite3_bind_blob(stmt, 1, row->id, MG_ID_LEN, SQLITE_STATIC);
@@ -695,6 +717,16 @@ static mg_status owe_verdict(struct mg_store *store, struct mg_conn *conn, const
     return mg_rules_touch(store, conn, row->table_index == store->schema->head ? row->id : stored->dossier, err);
 }
 
+/* The row waits until its batch is taken, if it can. */
+static bool waits(struct mg_store *store, struct mg_conn *conn, const struct mg_stored_row *stored, bool visible)
+{
+    const struct mg_row *row = &stored->row;
+    uint8_t record[RECORD_MAX];
+    if (!conn->at_once || !visible || stored->rowid == 0 || !stored->indexes_stay || row->table_index == store->schema->head) return false;
+    size_t len = encode_record(stored, false, record);
+    return mg_found_wait(conn, row, stored->rowid, (struct mg_bytes){record, len});
+}
+
 static mg_status save(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, bool written, struct mg_error *err)
 {
     struct mg_row *row = &stored->row;
@@ -720,8 +752,11 @@ static mg_status save(struct mg_store *store, struct mg_conn *conn, struct mg_st
     status = owe_verdict(store, conn, stored, err);
     if (status != MG_OK) return status;
     bool visible = written ? stored->rowid != 0 : mg_row_visible(row, &conn->lineage);
-    if (!written) status = place_data(store, conn, stored, visible, err);
-    if (status == MG_OK) status = place_record(store, conn, stored, visible, old_rowid, err);
+    if (!waits(store, conn, stored, visible)) {
+        mg_found_drop(conn, row->table_index, row->id);
+        if (!written) status = place_data(store, conn, stored, visible, err);
+        if (status == MG_OK) status = place_record(store, conn, stored, visible, old_rowid, err);
+    }
     if (status == MG_OK && (stored->had_siblings || row->sibling_count > 0)) status = save_siblings(conn, stored, err);
     if (status == MG_OK && (stored->had_deletes || row->delete_count > 0)) status = save_deletes(conn, stored, err);
     if (status == MG_OK && stored->had_held != row->held) status = save_held(conn, stored, err);
@@ -730,6 +765,21 @@ static mg_status save(struct mg_store *store, struct mg_conn *conn, struct mg_st
     count_in(conn, stored->scope, &stored->counted, 1);
     if (is_head) mg_home_remember(conn, row->id, stored->scope);
     return MG_OK;
+}
+
+/* The data first, then the records, each in the order of the places. */
+mg_status mg_rows_write(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
+{
+    struct mg_found **rows;
+    size_t count = mg_found_take(conn, &rows);
+    mg_status status = MG_OK;
+    for (size_t i = 0; status == MG_OK && i < count; i++)
+        status = put_data(store, conn, rows[i]->table, rows[i]->rowid, rows[i]->values, true, err);
+    for (size_t i = 0; status == MG_OK && i < count; i++)
+        status = mg_record_put(conn, store->schema, rows[i]->table, rows[i]->rowid, rows[i]->v, err);
+    for (size_t i = 0; i < count; i++) free(rows[i]);
+    free(rows);
+    return status;
 }
 
 mg_status mg_row_save(struct mg_store *store, struct mg_conn *conn, struct mg_stored_row *stored, struct mg_error *err)

@@ -40,29 +40,50 @@ bool mg_scope_held(const struct mg_identity *id, const char *scope)
 
 void mg_homes_forget(struct mg_conn *conn)
 {
-    memset(conn->homes, 0, sizeof conn->homes);
+    free(conn->homes);
+    conn->homes = NULL;
+    conn->homes_unsure = 0;
+    mg_found_forget(conn);
 }
 
-static size_t home_slot(const struct mg_conn *conn, const uint8_t id[MG_ID_LEN])
+enum { HOMES = 32768 }; /* an antenna has some ten thousand dossiers, and a night's commits touch them in no order */
+
+struct mg_home {
+    uint8_t id[MG_ID_LEN];
+    uint32_t scope; /* 0: free */
+    bool unsure;    /* no record says it yet: another statement may still change it */
+};
+
+/* Where the scope of a dossier is remembered, or would be. */
+static struct mg_home *home_slot(struct mg_conn *conn, const uint8_t id[MG_ID_LEN])
 {
-    size_t mixed = 0;
-    for (int i = 0; i < MG_ID_LEN; i++) mixed = mixed * 31 + id[i];
-    return mixed % (sizeof conn->homes / sizeof *conn->homes);
+    uint64_t key;
+    if (conn->homes == NULL) conn->homes = calloc(HOMES, sizeof *conn->homes);
+    mg_assert(conn->homes != NULL);
+    memcpy(&key, id + 8, sizeof key); /* random, or of a hash */
+    return &conn->homes[(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) % HOMES];
+}
+
+static void remember(struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], uint32_t scope, bool unsure)
+{
+    struct mg_home *slot = home_slot(conn, dossier);
+    conn->homes_unsure += unsure - slot->unsure;
+    memcpy(slot->id, dossier, MG_ID_LEN);
+    slot->scope = scope;
+    slot->unsure = unsure;
 }
 
 void mg_home_remember(struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], uint32_t scope)
 {
-    size_t slot = home_slot(conn, dossier);
-    memcpy(conn->homes[slot].id, dossier, MG_ID_LEN);
-    conn->homes[slot].scope = scope;
+    remember(conn, dossier, scope, false);
 }
 
 mg_status mg_dossier_scope(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], uint32_t *scope,
                            struct mg_error *err)
 {
-    size_t slot = home_slot(conn, dossier);
-    if (conn->homes[slot].scope != 0 && memcmp(conn->homes[slot].id, dossier, MG_ID_LEN) == 0) {
-        *scope = conn->homes[slot].scope;
+    const struct mg_home *slot = home_slot(conn, dossier);
+    if (slot->scope != 0 && memcmp(slot->id, dossier, MG_ID_LEN) == 0) {
+        *scope = slot->scope;
         return MG_OK;
     }
     struct mg_stored_row head;
@@ -84,8 +105,8 @@ mg_status mg_dossier_scope(struct mg_store *store, struct mg_conn *conn, const u
     status = mg_row_load(store, conn, store->schema->head, dossier, &head, err);
     if (status != MG_OK) return status;
     *scope = head.scope;
+    if (*scope != 0) remember(conn, dossier, *scope, head.counted.hash == 0);
     mg_row_release(&head);
-    if (*scope != 0) mg_home_remember(conn, dossier, *scope);
     return MG_OK;
 }
 

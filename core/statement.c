@@ -46,10 +46,11 @@ static char *table_text(const struct mg_schema *schema, int index, enum mg_table
         break;
     case MG_T_READ:
     case MG_T_READ_ID:
+    case MG_T_READ_BETWEEN:
         sqlite3_str_appendall(sql, "SELECT d.id");
         put_columns(sql, table, ", d.\"%w\"");
-        sqlite3_str_appendf(sql, ", v.v, d.rowid FROM \"%w\" d LEFT JOIN \"mg_v_%w\" v ON v.row = d.rowid WHERE d.%s = ?", t, t,
-                            which == MG_T_READ ? "rowid" : "id");
+        sqlite3_str_appendf(sql, ", v.v, d.rowid FROM \"%w\" d LEFT JOIN \"mg_v_%w\" v ON v.row = d.rowid WHERE d.%s", t, t,
+                            which == MG_T_READ ? "rowid = ?" : which == MG_T_READ_ID ? "id = ?" : "id BETWEEN ?1 AND ?2");
         break;
     case MG_T_READ_FROM:
         sqlite3_str_appendall(sql, "SELECT id");

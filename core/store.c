@@ -671,6 +671,7 @@ static mg_status begin(struct mg_store *store, struct mg_conn *conn, struct mg_e
 /* Before COMMIT: everything that a transaction owes. */
 static mg_status settle(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
 {
+    mg_assert(mg_found_waiting(conn) == 0);
     mg_status status = mg_repair(store, conn, err);
     if (status == MG_OK) status = mg_evolve(store, conn, err);
     if (status == MG_OK) status = mg_rules_owed(store, conn, err);

@@ -303,7 +303,8 @@ mg_status mg_rules_touch(struct mg_store *store, struct mg_conn *conn, const uin
         struct kept kept;
         mg_status status = read_kept(conn, dossier, &kept, err);
         if (status == MG_OK && kept.there) { /* a dossier that nobody judged yet cannot drift */
-            status = mg_rules_load(store, conn, &rules, err);
+            status = mg_rows_write(store, conn, err); /* it looks at the tables */
+            if (status == MG_OK) status = mg_rules_load(store, conn, &rules, err);
             if (status == MG_OK) status = mg_rules_day_get(store, conn, &day, err);
             if (status == MG_OK)
                 status = judge_again(store, conn, rules, dossier, day, conn->touched.items[index].ord, true, err);

@@ -1491,6 +1491,66 @@ static void late_records_are_the_rows_records(void **state)
     expect_peace();
 }
 
+/* The rows of a batch are in memory while it is merged, and are written once, at its end (core/found.c). */
+static void a_batch_changes_a_row_again_and_again(void **state)
+{
+    (void)state;
+    id_text p, q, kept, gone, back;
+    open_martigues(35);
+    world_add(w, ANNE, "participant", p, "family_name=Avant", NULL);
+    world_add(w, ANNE, "participant", q, "family_name=Autre", NULL);
+    world_add(w, ANNE, "exit", kept, text_of("participant=%s", p), NULL);
+    world_add(w, ANNE, "exit", gone, text_of("participant=%s", p), NULL);
+    world_add(w, ANNE, "exit", back, text_of("participant=%s", q), NULL);
+    world_sync_all(w);
+    world_set(w, BASTIEN, "exit", kept, "happened_on", "2026-04-01");
+    world_set(w, BASTIEN, "exit", back, "happened_on", "2026-04-02");
+    /* Changed three times; changed, and then deleted; changed and deleted beside Bastien's change of it; the dossier moves between. */
+    for (int day = 1; day <= 3; day++) world_set(w, ANNE, "exit", kept, "happened_on", text_of("2026-03-0%d", day));
+    world_set(w, ANNE, "exit", gone, "happened_on", "2026-03-04");
+    world_remove(w, ANNE, "exit", gone);
+    world_set(w, ANNE, "exit", back, "happened_on", "2026-03-05");
+    world_set(w, ANNE, "participant", q, "phone", "05");
+    world_remove(w, ANNE, "exit", back);
+    world_set(w, ANNE, "participant", p, "antenna", MSP);
+    world_sync_all(w);
+    world_sync_all(w);
+    assert_string_equal(world_read(w, HUB, "SELECT count(*) FROM exit"), "2");
+    expect_cell(w, HUB, "exit", kept, "happened_on", "2026-03-03"); /* the later one */
+    expect_cell(w, CHLOE, "exit", kept, "happened_on", "2026-03-03");
+    expect_cell(w, HUB, "exit", back, "happened_on", "2026-03-05");
+    expect_cell(w, BASTIEN, "exit", back, "happened_on", "2026-03-05");
+    assert_string_equal(world_read(w, HUB, "SELECT group_concat(value) FROM (SELECT value FROM mg_sibling ORDER BY value)"), "2026-04-01,2026-04-02");
+    expect_peace();
+}
+
+/* One commit cannot be applied: nothing of the batch stays, in memory either, and all of it is taken again, commit by commit. */
+static void what_waits_of_a_batch_that_is_undone_goes_too(void **state)
+{
+    (void)state;
+    static const char insert[] = "INSERT INTO exit(id, participant) SELECT x'0174876EC65079A685D05FF4092F4A52', id FROM participant WHERE family_name = '%s'";
+    id_text p, e;
+    open_martigues(36);
+    world_add(w, ANNE, "participant", p, "family_name=Un", NULL);
+    world_add(w, ANNE, "participant", NULL, "family_name=Deux", NULL);
+    world_add(w, ANNE, "exit", e, text_of("participant=%s", p), "happened_on=2026-05-01", NULL);
+    world_sync_all(w);
+    world_sql(w, BASTIEN, insert, "Deux");
+    world_sync(w, BASTIEN);
+    world_set(w, ANNE, "exit", e, "happened_on", "2026-05-02");
+    world_sql(w, ANNE, text_of("UPDATE exit SET happened_on = '2026-05-03'; %s", insert), "Un");
+    struct mg_buf batch;
+    struct mg_error err;
+    mg_buf_init(&batch, 256 * 1024);
+    next_batch(ANNE, true, &batch);
+    assert_int_equal(offer_as(ANNE, true, mg_buf_bytes(&batch), &err), MG_OK);
+    mg_buf_free(&batch);
+    assert_string_equal(world_read(w, HUB, "SELECT count(*) FROM mg_quarantine"), "1");
+    expect_cell(w, HUB, "exit", e, "happened_on", "2026-05-02");
+    world_sync(w, BASTIEN);
+    expect_cell(w, BASTIEN, "exit", e, "happened_on", "2026-05-02");
+}
+
 /* --- everything at once, from a seed --- */
 
 /* A seed that fails is told again with MAILLAGE_SEED=n MAILLAGE_STORY=name; MAILLAGE_STEPS=1 says
@@ -1651,6 +1711,8 @@ int main(void)
         story(tampering_is_found),
         story(a_long_body_is_kept_small),
         story(late_records_are_the_rows_records),
+        story(a_batch_changes_a_row_again_and_again),
+        story(what_waits_of_a_batch_that_is_undone_goes_too),
         story(anything_may_happen_and_all_agree),
         story(anything_may_happen_while_the_hub_is_restored),
         story(anything_may_happen_while_a_node_is_restored),
