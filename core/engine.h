@@ -362,6 +362,7 @@ struct mg_found {
     uint8_t id[MG_ID_LEN];
     int64_t rowid;
     bool waits; /* it is to be written so */
+    int columns;
     size_t len; /* of all of it */
     struct mg_bytes v;
     struct mg_value values[]; /* by column */
@@ -369,7 +370,7 @@ struct mg_found {
 /* STMT, MG_T_READ_BETWEEN, is at a row whose name is looked up. */
 void mg_found_keep(struct mg_conn *conn, const struct mg_schema *schema, int table, sqlite3_stmt *stmt);
 /* The row as it was found, once, or as it waits; to be freed. NULL: it is as the tables say. */
-struct mg_found *mg_found_give(struct mg_conn *conn, const struct mg_schema *schema, int table, const uint8_t id[MG_ID_LEN]);
+struct mg_found *mg_found_give(struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN]);
 /* ROW will be written, with V for its record, when the batch is taken. False: there is no room, it has to be now. */
 bool mg_found_wait(struct mg_conn *conn, const struct mg_row *row, int64_t rowid, struct mg_bytes v);
 void mg_found_drop(struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN]); /* what waits of a row is superseded */
@@ -377,8 +378,10 @@ size_t mg_found_waiting(const struct mg_conn *conn);
 /* Gives all that wait, in the order of their places. */
 size_t mg_found_take(struct mg_conn *conn, struct mg_found ***rows);
 void mg_found_forget(struct mg_conn *conn);
-/* Writes the rows that wait: before a batch is done, and before anybody but mg_row_load looks at them. */
+/* Writes the rows that wait: before anybody but mg_row_load looks at them. */
 mg_status mg_rows_write(struct mg_store *store, struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
+/* The same when a batch has been taken, of which nothing stays in memory. */
+mg_status mg_rows_done(struct mg_store *store, struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
 /* Rows of the table that are known and not visible. */
 mg_status mg_any_dead(struct mg_store *store, struct mg_conn *conn, int table, bool *any, struct mg_error *err) MG_MUST_CHECK;
 /* The commits that a version record names (not those of siblings and deletions); -1: it is damaged. */

@@ -133,6 +133,7 @@ static mg_status apply(struct mg_store *store, struct mg_conn *conn, struct mg_e
     if (status == MG_OK) status = mg_meta_set_int(conn, "schema", evolved->schema.version, err);
     if (status != MG_OK) return status;
     store->schema = &evolved->schema;
+    mg_found_forget(conn); /* with the columns of before */
     status = mg_unknown_replay(store, conn, err);
     return status == MG_OK ? mg_repair(store, conn, err) : status;
 }

@@ -46,7 +46,7 @@ static struct mg_found *make(int table, const uint8_t id[MG_ID_LEN], int64_t row
     struct mg_found *row = malloc(len);
     mg_assert(row != NULL);
     uint8_t *room = (uint8_t *)(row->values + columns);
-    *row = (struct mg_found){.table = table, .rowid = rowid, .len = len};
+    *row = (struct mg_found){.table = table, .rowid = rowid, .columns = columns, .len = len};
     memcpy(row->id, id, MG_ID_LEN);
     for (int i = 0; i < columns; i++) {
         row->values[i] = values[i];
@@ -90,6 +90,7 @@ static struct mg_found *take(struct mg_conn *conn, struct mg_found **at)
 void mg_found_keep(struct mg_conn *conn, const struct mg_schema *schema, int table, sqlite3_stmt *stmt)
 {
     int columns = schema->tables[table].column_count;
+    mg_assert(!conn->at_once); /* a row that waits is never found beside */
     struct mg_value values[MG_COLUMNS_MAX];
     int64_t rowid = sqlite3_column_int64(stmt, columns + 2);
     struct mg_bytes v = mg_late_record(conn, table, rowid);
@@ -99,7 +100,7 @@ void mg_found_keep(struct mg_conn *conn, const struct mg_schema *schema, int tab
     put(conn, make(table, sqlite3_column_blob(stmt, 0), rowid, values, columns, v));
 }
 
-struct mg_found *mg_found_give(struct mg_conn *conn, const struct mg_schema *schema, int table, const uint8_t id[MG_ID_LEN])
+struct mg_found *mg_found_give(struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN])
 {
     if (conn->found == NULL) return NULL;
     struct mg_found *given = NULL;
@@ -110,8 +111,8 @@ struct mg_found *mg_found_give(struct mg_conn *conn, const struct mg_schema *sch
             continue;
         }
         /* It goes on waiting: whoever loads it may leave it as it is. */
-        if (row->waits) return make(table, id, row->rowid, row->values, schema->tables[table].column_count, row->v);
         free(given); /* looked up twice */
+        if (row->waits) return make(table, id, row->rowid, row->values, row->columns, row->v);
         given = take(conn, at);
     }
     return given;

@@ -499,7 +499,7 @@ static mg_status number_and_merge(struct sequencing *s, uint64_t *fork_base, boo
     bool new_commits = s->batch->last_seq > s->known;
     mg_status status = new_commits ? prepare_kept(s, err) : MG_OK;
     if (status == MG_OK) status = each_commit(s, fork_base, err);
-    if (status == MG_OK) status = mg_rows_write(s->store, s->conn, err);
+    if (status == MG_OK) status = mg_rows_done(s->store, s->conn, err);
     if (status != MG_OK || *fork_base != UINT64_MAX || !new_commits) return status;
     status = check_heads(s, err);
     *unfounded = status == MG_BAD_BYTES;

@@ -148,7 +148,8 @@ static int target(void *context, int table, int column)
 
 void mg_row_names_init(struct mg_row_names *names, struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
 {
-    mg_found_forget(conn); /* of another batch */
+    mg_assert(mg_found_waiting(conn) == 0);
+    mg_found_forget(conn); /* of a batch that was only read */
     *names = (struct mg_row_names){
         .calls = {.context = names, .shorten = shorten, .find = find, .dossier = dossier, .target = target, .head = store->schema->head},
         .store = store,

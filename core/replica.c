@@ -518,7 +518,7 @@ static mg_status take_commits(struct mg_store *store, struct mg_conn *conn, stru
         status = mg_commit_take(store, conn, author, by, batch, &commit, mg_receipt_refuses(&batch->receipt, commit.seq), &logged, err);
         whole &= commit.has_salt && logged;
     }
-    if (status == MG_OK) status = mg_rows_write(store, conn, err);
+    if (status == MG_OK) status = mg_rows_done(store, conn, err);
     if (status == MG_OK) status = check_heads(store, conn, batch, author, err);
     return status == MG_OK ? mg_batch_keep(conn, batch, author, whole, err) : status;
 }

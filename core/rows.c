@@ -453,6 +453,7 @@ static void read_place(sqlite3_stmt *stmt, struct mg_stored_row *stored)
 static mg_status load_found(struct mg_store *store, struct mg_conn *conn, struct mg_found *found, struct mg_stored_row *stored,
                             struct mg_error *err)
 {
+    mg_assert(found->columns == stored->row.table->column_count);
     stored->found = found;
     stored->rowid = found->rowid;
     memcpy(stored->row.values, found->values, (size_t)stored->row.table->column_count * sizeof *found->values);
@@ -512,7 +513,7 @@ mg_status mg_row_load(struct mg_store *store, struct mg_conn *conn, int table, c
                       struct mg_stored_row *stored, struct mg_error *err)
 {
     mg_status status;
-    struct mg_found *found = mg_found_give(conn, store->schema, table, id);
+    struct mg_found *found = mg_found_give(conn, table, id);
     stored_init(store, table, id, stored);
     if (found != NULL) status = load_found(store, conn, found, stored, err);
     else {
@@ -779,6 +780,13 @@ mg_status mg_rows_write(struct mg_store *store, struct mg_conn *conn, struct mg_
         status = mg_record_put(conn, store->schema, rows[i]->table, rows[i]->rowid, rows[i]->v, err);
     for (size_t i = 0; i < count; i++) free(rows[i]);
     free(rows);
+    return status;
+}
+
+mg_status mg_rows_done(struct mg_store *store, struct mg_conn *conn, struct mg_error *err)
+{
+    mg_status status = mg_rows_write(store, conn, err);
+    if (status == MG_OK) mg_found_forget(conn);
     return status;
 }
 

@@ -143,6 +143,35 @@ static void a_new_column_reaches_everybody(void **state)
     assert_string_equal(world_read(w, ANNE, "SELECT count(*) FROM mg_migration"), "1");
 }
 
+/* The contract is named by a batch that does not change it, and so read with the columns of before; the migration that came with it
+ * adds some, and what was written there before is put into the row as it is then. */
+static void a_row_is_named_beside_a_migration(void **state)
+{
+    static const char longer[] = "migration: 1\nchanges:\n  - add: contract.room\n    type: text\n  - add: contract.seats\n    type: int\n    min: 0\n    max: 100\n";
+    char parent[MG_ID_TEXT_LEN + 20];
+    id_text dossier, contract;
+    (void)state;
+    world_add(w, ANNE, "participant", dossier, "family_name=Roux", NULL);
+    snprintf(parent, sizeof parent, "participant=%s", dossier);
+    world_add(w, ANNE, "contract", contract, parent, "kind=cdd", NULL);
+    expect_peace();
+    must_migrate(longer);
+    sync_in_peace(ANNE);
+    world_set(w, ANNE, "contract", contract, "room", "salle des mariages");
+    sync_in_peace(ANNE);
+    snprintf(parent, sizeof parent, "contract=%s", contract);
+    for (int month = 1; month <= 12; month++) { /* columns are shorter then, and name rows */
+        char of[20];
+        snprintf(of, sizeof of, "month=2026-%02d", month);
+        world_add(w, ANNE, "work_hours", NULL, parent, of, "hours=35", NULL);
+    }
+    sync_in_peace(ANNE);
+    sync_in_peace(BASTIEN);
+    expect_cell(w, BASTIEN, "contract", contract, "room", "salle des mariages");
+    assert_string_equal(world_read(w, BASTIEN, "SELECT ifnull(seats, 'none') FROM contract"), "none");
+    expect_peace();
+}
+
 /* ADD COLUMN costs the rows nothing: neither they nor their version records are touched. */
 static void no_row_is_written(void **state)
 {
@@ -814,6 +843,7 @@ int main(void)
 #define STORY(story) cmocka_unit_test_setup_teardown(story, open_world, close_world)
     const struct CMUnitTest stories[] = {
         STORY(a_new_column_reaches_everybody),
+        STORY(a_row_is_named_beside_a_migration),
         STORY(no_row_is_written),
         STORY(words_and_lengths_grow),
         STORY(an_old_node_goes_on_and_shows_all_after_its_upgrade),
