@@ -5,7 +5,7 @@
  *
  * Two nodes of an antenna hold the workload. Each changes a third of the steps (20,000), 10 a transaction; a tenth of these
  * (2,000) are the same rows at both. Measured: the hub taking in both nodes' batches, and a node taking in the other's, signatures
- * and all; beside it plain SQLite making the same changes, in as many transactions, on the same store with its triggers off. All
+ * and all; beside it plain SQLite making the same changes, in as many transactions, on the same store with nothing noted. All
  * with synchronous=FULL. It fails when a losing value is not kept beside the one that is shown, or when
  * digests differ.
  */

@@ -4,7 +4,7 @@
  *   bench_writes [PARTICIPANTS [ROUNDS [full|normal [profile]]]]      10,000, 5, full; profile: without plain SQLite, to look where the time goes
  *
  * W1 writes the workload, 100 rows a transaction; W2 then changes one column of 100,000 rows (ten for each dossier), drawn at
- * random, by their id, 10 a transaction. Plain SQLite is the same store with its triggers off: same tables, indexes, cipher,
+ * random, by their id, 10 a transaction. Plain SQLite is the same store with nothing noted: same tables, indexes, cipher,
  * journal and settings, nothing captured. S is the size of the file after both, and after the hub has said twice that it holds
  * everything and the node has pruned.
  */
