@@ -694,6 +694,7 @@ mg_status mg_own_batch(struct mg_store *store, struct mg_conn *conn, uint32_t au
         mg_mp_put_bin(heads, sqlite3_column_blob(stmt, 1), MG_HASH_LEN);
         sqlite3_reset(stmt);
     }
+    mg_assert(!heads->failed); /* what is signed is whole */
     batch->heads = mg_buf_bytes(heads);
     if (status == MG_OK && count > 0) {
         struct mg_salts salts = mg_batch_salts(store, batch);

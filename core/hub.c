@@ -378,6 +378,7 @@ static mg_status keep_batch(struct sequencing *s, struct mg_error *err)
     mg_buf_init(&refused, 64 * 1024);
     mg_mp_put_array(&refused, s->refused_count);
     mg_buf_put(&refused, s->refused.data, s->refused.len);
+    mg_assert(!refused.failed); /* what is signed is whole */
     s->kept.receipt.refused = mg_buf_bytes(&refused);
     mg_receipt_sign(&s->kept, &s->kept.receipt, s->store->id.sign_secret);
     mg_status status = mg_batch_keep_beside(s->conn, &s->kept, s->author, true, err);

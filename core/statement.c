@@ -34,6 +34,16 @@ static void put_places(sqlite3_str *sql, int count)
     for (int i = 0; i < count; i++) sqlite3_str_appendall(sql, i == 0 ? "?" : ", ?");
 }
 
+/* WHAT INTO the table (id, columns, the record), with a place for each. */
+static void put_insert(sqlite3_str *sql, const char *what, const char *prefix, const struct mg_table *table, bool with_record)
+{
+    sqlite3_str_appendf(sql, "%s INTO \"%s%w\"(id", what, prefix, table->name);
+    put_columns(sql, table, ", \"%w\"");
+    sqlite3_str_appendall(sql, with_record ? ", v) VALUES (" : ") VALUES (");
+    put_places(sql, table->column_count + 1 + with_record);
+    sqlite3_str_appendall(sql, ")");
+}
+
 static char *table_text(const struct mg_schema *schema, int index, enum mg_table_sql which)
 {
     const struct mg_table *table = &schema->tables[index];
@@ -57,13 +67,7 @@ static char *table_text(const struct mg_schema *schema, int index, enum mg_table
         put_columns(sql, table, ", \"%w\"");
         sqlite3_str_appendf(sql, ", NULL, rowid FROM \"%w\" WHERE rowid >= ? ORDER BY rowid", t);
         break;
-    case MG_T_INSERT:
-        sqlite3_str_appendf(sql, "INSERT INTO \"%w\"(id", t);
-        put_columns(sql, table, ", \"%w\"");
-        sqlite3_str_appendall(sql, ") VALUES (");
-        put_places(sql, table->column_count + 1);
-        sqlite3_str_appendall(sql, ")");
-        break;
+    case MG_T_INSERT: put_insert(sql, "INSERT", "", table, false); break;
     case MG_T_UPDATE:
     case MG_T_UPDATE_LIGHT:
         sqlite3_str_appendf(sql, "UPDATE \"%w\" SET ", t);
@@ -83,19 +87,10 @@ static char *table_text(const struct mg_schema *schema, int index, enum mg_table
         put_columns(sql, table, ", \"%w\"");
         sqlite3_str_appendf(sql, ", v FROM \"mg_dead_%w\" WHERE id = ?", t);
         break;
-    case MG_T_D_PUT:
-        sqlite3_str_appendf(sql, "INSERT OR REPLACE INTO \"mg_dead_%w\"(id", t);
-        put_columns(sql, table, ", \"%w\"");
-        sqlite3_str_appendall(sql, ", v) VALUES (");
-        put_places(sql, table->column_count + 2);
-        sqlite3_str_appendall(sql, ")");
-        break;
+    case MG_T_D_PUT: put_insert(sql, "INSERT OR REPLACE", "mg_dead_", table, true); break;
     case MG_T_D_ASIDE:
-        sqlite3_str_appendf(sql, "INSERT INTO \"mg_dead_%w\"(id", t);
-        put_columns(sql, table, ", \"%w\"");
-        sqlite3_str_appendall(sql, ") VALUES (");
-        put_places(sql, table->column_count + 1);
-        sqlite3_str_appendall(sql, ") ON CONFLICT (id) DO NOTHING");
+        put_insert(sql, "INSERT", "mg_dead_", table, false);
+        sqlite3_str_appendall(sql, " ON CONFLICT (id) DO NOTHING");
         break;
     case MG_T_D_RECORD: sqlite3_str_appendf(sql, "UPDATE \"mg_dead_%w\" SET v = ? WHERE id = ? AND v IS NULL", t); break;
     case MG_T_D_DROP: sqlite3_str_appendf(sql, "DELETE FROM \"mg_dead_%w\" WHERE id = ?", t); break;

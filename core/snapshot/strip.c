@@ -165,6 +165,7 @@ static void put_words(const struct mg_strip *strip, const struct words *words, c
     mg_ints_flush(&lengths, out);
     mg_mp_put_bin(out, bytes.data, bytes.len);
     mg_mp_put_bin(out, indexes->data, indexes->len);
+    if (bytes.failed || indexes->failed) out->failed = true;
     mg_ints_free(&lengths);
     mg_buf_free(&bytes);
 }

@@ -161,8 +161,8 @@ static void a_row_is_named_beside_a_migration(void **state)
     sync_in_peace(ANNE);
     snprintf(parent, sizeof parent, "contract=%s", contract);
     for (int month = 1; month <= 12; month++) { /* columns are shorter then, and name rows */
-        char of[20];
-        snprintf(of, sizeof of, "month=2026-%02d", month);
+        char of[32];
+        (void)snprintf(of, sizeof of, "month=2026-%02d", month);
         world_add(w, ANNE, "work_hours", NULL, parent, of, "hours=35", NULL);
     }
     sync_in_peace(ANNE);
