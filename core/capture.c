@@ -3,8 +3,8 @@
  *
  * The triggers of ddl.c are for clients without our code. A statement that has a
  * trigger is a statement that SQLite must be able to undo by itself, and it copies
- * every page that the statement touches; with the notes' own pages that is a third
- * of what an insertion costs. So the engine's own connection has them off and is told of
+ * every page that the statement touches; with the notes' own pages that was a quarter
+ * of what an insertion cost. So the engine's own connection has them off and is told of
  * each row by sqlite3_preupdate_hook; what they refuse, TEMP triggers refuse there
  * (mg_ddl_guards), which fire where something may have to be refused.
  *
@@ -25,7 +25,7 @@
 #include "core/ddl.h"
 #include "core/engine.h"
 
-enum { FORMER_MAX = 512 * 1024 * 1024 };
+enum { FORMER_MAX = 512 * 1024 * 1024, FORMER_KEPT = 1024 * 1024 };
 
 static struct mg_value value_of(sqlite3_value *value)
 {
@@ -201,6 +201,7 @@ void mg_capture_clear(struct mg_conn *conn)
     capture->on = capture->failed = false;
     capture->count = 0;
     capture->refused = NULL;
+    if (capture->former.cap > FORMER_KEPT) mg_buf_free(&capture->former);
     mg_buf_clear(&capture->former);
 }
 
