@@ -27,18 +27,6 @@
 
 enum { FORMER_MAX = 512 * 1024 * 1024, FORMER_KEPT = 1024 * 1024 };
 
-static struct mg_value value_of(sqlite3_value *value)
-{
-    switch (sqlite3_value_type(value)) {
-    case SQLITE_INTEGER: return (struct mg_value){.kind = MG_INT, .integer = sqlite3_value_int64(value)};
-    case SQLITE_TEXT:
-        return (struct mg_value){.kind = MG_TEXT, .data = sqlite3_value_text(value), .len = (size_t)sqlite3_value_bytes(value)};
-    case SQLITE_BLOB:
-        return (struct mg_value){.kind = MG_BLOB, .data = sqlite3_value_blob(value), .len = (size_t)sqlite3_value_bytes(value)};
-    default: return (struct mg_value){.kind = MG_NULL};
-    }
-}
-
 /* --- what the hook is told --- */
 
 static int table_named(struct mg_capture *capture, const struct mg_schema *schema, const char *name)
@@ -71,11 +59,11 @@ static bool keep_former(struct mg_capture *capture, sqlite3 *db, const struct mg
     sqlite3_value *before, *after;
     for (int i = 0; i < table->column_count; i++) {
         if (sqlite3_preupdate_old(db, i + 1, &before) != SQLITE_OK) return false;
-        struct mg_value former = value_of(before);
+        struct mg_value former = mg_value_of(before);
         if (former.data == NULL && former.len > 0) return false;
         if (change->kind == MG_CHANGE_UPDATE) {
             if (sqlite3_preupdate_new(db, i + 1, &after) != SQLITE_OK) return false;
-            struct mg_value value = value_of(after);
+            struct mg_value value = mg_value_of(after);
             if (value.data == NULL && value.len > 0) return false;
             if (!mg_ddl_is_captured(table, i) || mg_value_equal(&former, &value)) continue;
         }

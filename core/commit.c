@@ -217,16 +217,17 @@ void mg_group_read(struct mg_mp_reader *in, bool commit_has_salt, struct mg_grou
     group->op_count = group->present ? count - head : 0;
 }
 
-void mg_op_write(struct mg_buf *out, const struct mg_op *op)
+void mg_op_put(struct mg_buf *out, enum mg_op_kind kind, int table, const uint8_t id[MG_ID_LEN], uint32_t mask, const struct mg_value *values)
 {
-    mg_mp_put_array(out, 4 + (uint32_t)__builtin_popcount(op->mask));
-    mg_mp_put_uint(out, (uint64_t)op->table);
-    mg_mp_put_uint(out, op->kind);
-    mg_mp_put_bin(out, op->id, MG_ID_LEN);
-    mg_mp_put_uint(out, op->mask);
-    for (int i = 0; i < MG_COLUMNS_MAX; i++)
-        if (op->mask >> i & 1) mg_value_put(out, &op->values[i]);
+    mg_mp_put_array(out, 4 + (uint32_t)__builtin_popcount(mask));
+    mg_mp_put_uint(out, (uint64_t)table);
+    mg_mp_put_uint(out, kind);
+    mg_mp_put_bin(out, id, MG_ID_LEN);
+    mg_mp_put_uint(out, mask);
+    for (; mask != 0; mask &= mask - 1) mg_value_put(out, &values[__builtin_ctz(mask)]);
 }
+
+void mg_op_write(struct mg_buf *out, const struct mg_op *op) { mg_op_put(out, op->kind, op->table, op->id, op->mask, op->values); }
 
 void mg_value_put(struct mg_buf *out, const struct mg_value *value)
 {

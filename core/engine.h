@@ -197,6 +197,7 @@ int mg_step(struct mg_conn *conn, sqlite3_stmt *stmt, mg_status *status, struct 
 mg_status mg_exec(struct mg_conn *conn, const char *sql, struct mg_error *err) MG_MUST_CHECK;
 
 void mg_bind_value(sqlite3_stmt *stmt, int index, const struct mg_value *value);
+struct mg_value mg_value_of(sqlite3_value *value);                  /* borrowed, as long as VALUE is */
 struct mg_value mg_column_value(sqlite3_stmt *stmt, int index); /* borrowed until the next step or reset */
 
 /* --- parts of a request (store.c): what is taken back alone, inside mg_apply_save --- */
@@ -413,6 +414,7 @@ mg_status mg_dossier_scope(struct mg_store *store, struct mg_conn *conn, const u
                            uint32_t *scope, struct mg_error *err) MG_MUST_CHECK;
 void mg_homes_forget(struct mg_conn *conn);
 void mg_home_remember(struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], uint32_t scope);
+void mg_home_expect(struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], uint32_t scope); /* its head's record will say so */
 /* Counts a dossier's rows, all but the head, in another scope, and notes the move in conn->moves. */
 mg_status mg_dossier_rehome(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN],
                             uint32_t from, uint32_t to, struct mg_error *err) MG_MUST_CHECK;
@@ -463,6 +465,8 @@ struct mg_op {
 void mg_value_put(struct mg_buf *out, const struct mg_value *value);
 struct mg_value mg_value_get(struct mg_mp_reader *in); /* borrowed */
 void mg_op_write(struct mg_buf *out, const struct mg_op *op);
+/* The same; VALUES: at least as many as MASK has columns. */
+void mg_op_put(struct mg_buf *out, enum mg_op_kind kind, int table, const uint8_t id[MG_ID_LEN], uint32_t mask, const struct mg_value *values);
 /* Tables and columns may be such as no schema here has: mg_op_is_known. */
 void mg_op_read(struct mg_mp_reader *in, struct mg_op *op);
 bool mg_op_is_known(const struct mg_schema *schema, const struct mg_op *op);

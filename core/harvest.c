@@ -42,7 +42,7 @@ struct touched {
     uint32_t mask;
     uint32_t scope;
     size_t op_from, op_to; /* its bytes in the harvest's buffer */
-    struct mg_stub *by;
+    struct mg_stub *by;    /* once the commit is made */
 };
 
 struct harvest {
@@ -381,11 +381,9 @@ static mg_status readable(const struct touched *row, struct mg_error *err)
 
 static void write_op(struct harvest *h, struct touched *row)
 {
-    struct mg_op op = {.table = row->stored.row.table_index, .kind = row->kind, .mask = row->mask};
-    memcpy(op.id, row->stored.row.id, MG_ID_LEN);
-    memcpy(op.values, row->stored.row.values, sizeof op.values);
+    const struct mg_row *data = &row->stored.row;
     row->op_from = h->ops.len;
-    mg_op_write(&h->ops, &op);
+    mg_op_put(&h->ops, row->kind, data->table_index, data->id, row->mask, data->values);
     row->op_to = h->ops.len;
 }
 
@@ -402,6 +400,7 @@ static uint32_t filled_columns(const struct mg_row *row)
 static mg_status over_former_life(struct harvest *h, const struct note *note, struct touched *row, struct mg_error *err)
 {
     struct mg_stored_row former;
+    if (h->conn->no_dead[note->table]) return MG_OK;
     mg_status status = mg_row_load_deleted(h->store, h->conn, note->table, row->stored.row.id, &former, err);
     if (status != MG_OK || !former.in_dead) return status;
     status = mg_row_stays(h->store->schema, &former.row, UINT32_MAX, row->stored.row.values, err);
@@ -432,6 +431,7 @@ static mg_status take_insert(struct harvest *h, const struct note *note, struct 
     if (status == MG_OK) status = writable(h, row, err);
     if (status == MG_OK) status = readable(row, err);
     if (status != MG_OK) return status;
+    if (row->stored.row.table_index == h->store->schema->head) mg_home_expect(h->conn, row->stored.row.id, row->scope); /* its rows follow */
     return over_former_life(h, note, row, err);
 }
 
@@ -490,8 +490,9 @@ static mg_status take(struct harvest *h, const struct note *note, struct mg_erro
 {
     struct touched *row = &h->rows[h->count];
     bool nothing = false;
-    memset(row, 0, sizeof *row);
     mg_status status = MG_OK;
+    row->mask = 0;
+    row->stored.rowid = 0; /* whoever loads it sets the rest */
     if (note->row != 0) {
         status = (note->inserted && note->first != 0 ? mg_row_load_inserted : mg_row_load_written)(h->store, h->conn, note->table, note->row, &row->stored, err);
         if (status != MG_OK) return status;
@@ -700,7 +701,6 @@ static void clear_unreadable(struct touched *row)
 static mg_status write_before_deletion(struct harvest *h, const struct note *note, struct mg_error *err)
 {
     struct touched *row = &h->rows[h->count];
-    memset(row, 0, sizeof *row);
     mg_status status = mg_row_load_deleted(h->store, h->conn, note->table, note->id, &row->stored, err);
     if (status != MG_OK) return status;
     row->kind = MG_OP_WRITE;

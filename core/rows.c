@@ -505,7 +505,7 @@ static mg_status load_dead(struct mg_store *store, struct mg_conn *conn, struct 
 
 static void stored_init(struct mg_store *store, int table, const uint8_t id[MG_ID_LEN], struct mg_stored_row *stored)
 {
-    memset(stored, 0, sizeof *stored);
+    memset(&stored->rowid, 0, sizeof *stored - offsetof(struct mg_stored_row, rowid)); /* the row comes first */
     mg_row_init(&stored->row, store->schema, table, id);
 }
 

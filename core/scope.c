@@ -78,6 +78,11 @@ void mg_home_remember(struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], ui
     remember(conn, dossier, scope, false);
 }
 
+void mg_home_expect(struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], uint32_t scope)
+{
+    remember(conn, dossier, scope, true);
+}
+
 mg_status mg_dossier_scope(struct mg_store *store, struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], uint32_t *scope,
                            struct mg_error *err)
 {
