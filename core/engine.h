@@ -145,6 +145,9 @@ struct mg_conn {
     int heard_count;
     bool choose_again; /* what is known has changed who had seen what, or when: mg_choose_again */
     bool in_tx;
+    int marks, free_marks; /* to which the transaction can be taken back (store.c); those of them that are its beginning */
+    int request_mark;      /* which of them is mg_apply_save's */
+    int64_t changes_before; /* sqlite3_total_changes64 when nothing was written in it; -1: it has no beginning to go back to */
     bool at_once; /* a batch is taken as one: what cannot be applied is told as MG_REFUSED, and all of it is taken again, commit by commit */
     bool by_name; /* the last batch read told rows by name */
     bool lenient; /* the hub: what it is given back was taken once already */

@@ -10,6 +10,9 @@
 #define MG_SQLS(X)                                                                                                     \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                                        \
     X(COMMIT, "COMMIT")                                                                                                \
+    X(BEGIN_ALL, "SAVEPOINT mg_all")                                                                                   \
+    X(WRITE_LOCK, "DELETE FROM mg_repair WHERE 0")                                                                     \
+    X(ALL_UNDO, "ROLLBACK TO mg_all")                                                                                  \
     X(REQUEST_SAVE, "SAVEPOINT mg_request")                                                                            \
     X(REQUEST_KEEP, "RELEASE mg_request")                                                                              \
     X(REQUEST_UNDO, "ROLLBACK TO mg_request")                                                                          \
