@@ -31,13 +31,11 @@ enum { FORMER_MAX = 512 * 1024 * 1024, FORMER_KEPT = 1024 * 1024 };
 
 static int table_named(struct mg_capture *capture, const struct mg_schema *schema, const char *name)
 {
+    if (capture->table < schema->table_count && strcmp(schema->tables[capture->table].name, name) == 0) return capture->table;
     if (strncmp(name, "mg_", 3) == 0 || strncmp(name, "sqlite_", 7) == 0) return -1;
-    if (capture->table >= schema->table_count || strcmp(schema->tables[capture->table].name, name) != 0) {
-        int table = mg_schema_table(schema, name);
-        if (table < 0) return -1;
-        capture->table = table;
-    }
-    return capture->table;
+    int table = mg_schema_table(schema, name);
+    if (table >= 0) capture->table = table;
+    return table;
 }
 
 static struct mg_change *add(struct mg_capture *capture, int table, enum mg_change_kind kind, int64_t row)

@@ -10,7 +10,8 @@
  * and once for all tables
  *
  *   mg_note     what was touched and is in no commit yet, in order: table t, rowid
- *               and id of the row, and mask: MG_NOTE_INSERTED, MG_NOTE_DELETED, or
+ *               and id of the row, and mask: MG_NOTE_INSERTED, MG_NOTE_DELETED,
+ *               MG_NOTE_KEPT (beside a deletion a person wants the row), or
  *               one bit per changed column (bit i is column i)
  *   mg_self     one row: what this store is ('hub' or another role, its PLIE and antenna);
  *               rekey = 1 while the engine itself derives ids anew. Without that row
@@ -28,7 +29,7 @@
 #include "core/schema.h"
 #include "core/status.h"
 
-enum { MG_NOTE_INSERTED = -1, MG_NOTE_DELETED = -2 };
+enum { MG_NOTE_INSERTED = -1, MG_NOTE_DELETED = -2, MG_NOTE_KEPT = -3 };
 
 #define MG_GUARD_PREFIX "mg_guard_"
 

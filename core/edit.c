@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/ddl.h"
 #include "core/engine.h"
 #include "core/value.h"
 
@@ -454,22 +455,12 @@ mg_status mg_remove(struct mg_store *store, const char *table_name, const char *
 
 /* --- resolve --- */
 
-static mg_status note(struct mg_store *store, int table, int64_t rowid, const uint8_t id[MG_ID_LEN], int64_t mask, struct mg_error *err)
-{
-    sqlite3_stmt *stmt = mg_sql(&store->user, MG_SQL_NOTE_ADD);
-    sqlite3_bind_int64(stmt, 1, table);
-    sqlite3_bind_int64(stmt, 2, rowid);
-    sqlite3_bind_blob(stmt, 3, id, MG_ID_LEN, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 4, mask);
-    return mg_run(&store->user, stmt, err);
-}
-
 static mg_status resolve_row(struct mg_store *store, int table, const struct mg_stored_row *stored, const char *value, struct mg_error *err)
 {
     if (!mg_row_in_conflict(&stored->row, &store->user.lineage)) return mg_fail(err, MG_REFUSED, "nothing is to be settled there: the row is deleted nowhere");
     if (value == NULL || (strcmp(value, "kept") != 0 && strcmp(value, "deleted") != 0))
         return mg_fail(err, MG_REFUSED, "a row is settled with --value kept or --value deleted");
-    if (strcmp(value, "kept") == 0) return note(store, table, stored->rowid, stored->row.id, -3, err);
+    if (strcmp(value, "kept") == 0) return mg_note_add(&store->user, table, stored->rowid, stored->row.id, MG_NOTE_KEPT, err);
     mg_status status = check_unreferenced(store, table, stored->row.id, err);
     if (status != MG_OK) return status;
     sqlite3_stmt *stmt = mg_table_sql(&store->user, store->schema, table, MG_T_DELETE);
@@ -509,7 +500,7 @@ static mg_status resolve_cell(struct mg_store *store, int table, const struct mg
                           : read_value(store, stored->row.table, &stored->row.table->columns[column], value, &typed[column], err);
     if (status == MG_OK) status = update_row(store, table, stored->rowid, typed, UINT32_C(1) << column, err);
     /* Settling on the value that is shown changes nothing in the table: noted all the same. */
-    if (status == MG_OK) status = note(store, table, stored->rowid, stored->row.id, INT64_C(1) << column, err);
+    if (status == MG_OK) status = mg_note_add(&store->user, table, stored->rowid, stored->row.id, INT64_C(1) << column, err);
     return status;
 }
 

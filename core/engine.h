@@ -114,6 +114,7 @@ struct mg_conn {
     const struct mg_schema *by_schema; /* the one that they were made from */
     int64_t data_version;
     int64_t identity_version; /* the data_version at which the incarnation was read */
+    int64_t notes_version;    /* that at which mg_note was empty; only other connections add to it, but for notes held back */
     struct mg_lineage lineage;
     uint32_t author_room, history_room;
     struct mg_scope *scopes; /* by ordinal; entry 0 unused */
@@ -848,6 +849,8 @@ mg_status mg_store_open_files(const char *dir, const char *db_path, const char *
 void mg_store_remove_unborn(const char *dir);
 /* Something is noted that no commit holds yet. */
 mg_status mg_has_notes(struct mg_conn *conn, bool *notes, struct mg_error *err) MG_MUST_CHECK;
+mg_status mg_note_add(struct mg_conn *conn, int table, int64_t row, const uint8_t id[MG_ID_LEN], int64_t mask, struct mg_error *err) MG_MUST_CHECK;
+bool mg_no_notes(const struct mg_conn *conn); /* known without looking; else look */
 /* The greatest number of a note; 0: there is none. */
 mg_status mg_note_last(struct mg_conn *conn, int64_t *last, struct mg_error *err) MG_MUST_CHECK;
 

@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "core/ddl.h"
 #include "core/engine.h"
 
 enum { CHECK_LEN = 4, INVITATION_MAX = 512 };
@@ -243,12 +244,7 @@ static mg_status register_node(struct mg_store *store, struct mg_conn *conn, con
     mg_status status = mg_run(conn, stmt, err);
     sqlite3_finalize(stmt);
     if (status != MG_OK) return status;
-    stmt = mg_sql(conn, MG_SQL_NOTE_ADD);
-    sqlite3_bind_int64(stmt, 1, table);
-    sqlite3_bind_int64(stmt, 2, sqlite3_last_insert_rowid(conn->db));
-    sqlite3_bind_blob(stmt, 3, id->node, MG_ID_LEN, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 4, -1);
-    status = mg_run(conn, stmt, err);
+    status = mg_note_add(conn, table, sqlite3_last_insert_rowid(conn->db), id->node, MG_NOTE_INSERTED, err);
     return status == MG_OK ? mg_harvest(store, conn, true, &held_back, &why, err) : status;
 }
 

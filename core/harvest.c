@@ -19,7 +19,7 @@
 #include "core/ddl.h"
 #include "core/engine.h"
 
-enum { COMMIT_BYTES_MAX = 40 * 1024, ROWS_AT_ONCE = 512, NOTE_KEEP = -3 };
+enum { COMMIT_BYTES_MAX = 40 * 1024, ROWS_AT_ONCE = 512 };
 
 struct note {
     int64_t n; /* its place in the order */
@@ -109,18 +109,23 @@ static struct note *add_note(struct notes *notes, int table, const uint8_t *id)
     return note;
 }
 
-static mg_status read_notes(struct mg_conn *conn, int64_t last, struct notes *notes, struct mg_error *err)
+static mg_status read_notes(struct mg_conn *conn, const struct mg_schema *schema, int64_t last, struct notes *notes, struct mg_error *err)
 {
     mg_status status;
     sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NOTES);
     sqlite3_bind_int64(stmt, 1, last);
     while (mg_step(conn, stmt, &status, err) > 0) {
         bool whole = sqlite3_column_bytes(stmt, 2) == MG_ID_LEN;
-        struct note *note = add_note(notes, sqlite3_column_int(stmt, 0), whole ? sqlite3_column_blob(stmt, 2) : NULL);
+        int table = sqlite3_column_int(stmt, 0);
+        if (table < 0 || table >= schema->table_count) {
+            sqlite3_reset(stmt);
+            return mg_fail(err, MG_STORAGE, "mg_note names a table that is not there (%d); delete that row of it, which the engine has not written", table);
+        }
+        struct note *note = add_note(notes, table, whole ? sqlite3_column_blob(stmt, 2) : NULL);
         int64_t mask = sqlite3_column_int64(stmt, 3), row = sqlite3_column_int64(stmt, 1);
         note->inserted = mask == MG_NOTE_INSERTED;
         note->deleted = mask == MG_NOTE_DELETED;
-        note->keep = mask == NOTE_KEEP;
+        note->keep = mask == MG_NOTE_KEPT;
         if (mask > 0) note->mask = note->sure = (uint32_t)mask;
         if (note->deleted) note->deleted_row = row;
         else note->row = row;
@@ -145,12 +150,24 @@ static void read_changes(const struct mg_conn *conn, size_t from, struct notes *
     }
 }
 
+/* Every table's ids rise from note to note, as new ones do: no row has two. */
+static bool ids_rise(const struct notes *notes)
+{
+    const uint8_t *last[MG_TABLES_MAX] = {NULL};
+    for (size_t i = 0; i < notes->count; i++) {
+        const struct note *note = &notes->items[i];
+        if (last[note->table] != NULL && memcmp(last[note->table], note->id, MG_ID_LEN) >= 0) return false;
+        last[note->table] = note->id;
+    }
+    return true;
+}
+
 /* One note a row, in the order of the first. */
 static void fold_notes(const struct mg_conn *conn, struct notes *notes)
 {
     struct note *items = notes->items;
     size_t kept = 0;
-    if (notes->count < 2) return;
+    if (notes->count < 2 || ids_rise(notes)) return;
     qsort(items, notes->count, sizeof *items, by_row);
     for (size_t i = 1; i < notes->count; i++) {
         struct note *into = &items[kept];
@@ -163,14 +180,20 @@ static void fold_notes(const struct mg_conn *conn, struct notes *notes)
 
 /* --- notes for another time --- */
 
+mg_status mg_note_add(struct mg_conn *conn, int table, int64_t row, const uint8_t id[MG_ID_LEN], int64_t mask, struct mg_error *err)
+{
+    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NOTE_ADD);
+    sqlite3_bind_int64(stmt, 1, table);
+    sqlite3_bind_int64(stmt, 2, row);
+    sqlite3_bind_blob(stmt, 3, id, MG_ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 4, mask);
+    conn->notes_version = -1;
+    return mg_run(conn, stmt, err);
+}
+
 static mg_status add_held(struct harvest *h, const struct note *note, int64_t row, int64_t mask, struct mg_error *err)
 {
-    sqlite3_stmt *stmt = mg_sql(h->conn, MG_SQL_NOTE_ADD);
-    sqlite3_bind_int64(stmt, 1, note->table);
-    sqlite3_bind_int64(stmt, 2, row);
-    sqlite3_bind_blob(stmt, 3, note->id, MG_ID_LEN, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 4, mask);
-    return mg_run(h->conn, stmt, err);
+    return mg_note_add(h->conn, note->table, row, note->id, mask, err);
 }
 
 static mg_status hold_back(struct harvest *h, const struct note *note, struct mg_error *err)
@@ -762,17 +785,20 @@ static mg_status take_all(struct harvest *h, struct notes *notes, struct mg_erro
     return status == MG_OK ? flush(h, err) : status;
 }
 
+bool mg_no_notes(const struct mg_conn *conn) { return conn->notes_version == conn->data_version; }
+
 mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, int64_t *held_back, struct mg_error *why,
                      struct mg_error *err)
 {
-    int64_t last;
+    int64_t last = 0;
     struct notes notes = {.items = NULL};
     struct harvest h = {.store = store, .conn = conn, .strict = strict, .why = why};
     *held_back = 0;
-    mg_status status = mg_note_last(conn, &last, err);
+    mg_status status = mg_no_notes(conn) ? MG_OK : mg_note_last(conn, &last, err);
+    if (status == MG_OK && last == 0) conn->notes_version = conn->data_version;
     if (status != MG_OK || (last == 0 && change_count(conn) == 0)) return status;
     if (last != 0) {
-        status = read_notes(conn, last, &notes, err);
+        status = read_notes(conn, store->schema, last, &notes, err);
         memset(conn->no_dead, 0, sizeof conn->no_dead); /* what triggers set aside is seen from here on */
         if (status == MG_OK) status = mg_run(conn, mg_sql(conn, MG_SQL_NOTES_DROP), err);
     }
@@ -785,6 +811,7 @@ mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, 
     if (status == MG_OK) status = mg_author_find(conn, store->id.node, store->id.incarnation, &h.author, err);
     if (status == MG_OK) status = take_all(&h, &notes, err);
     *held_back = h.held_back;
+    conn->notes_version = h.held_back == 0 ? conn->data_version : -1;
     mg_row_read_done(store, conn);
     clear(&h);
     mg_buf_free(&h.ops);

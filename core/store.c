@@ -220,7 +220,7 @@ static void conn_init(struct mg_conn *conn, sqlite3 *db)
 {
     memset(conn, 0, sizeof *conn);
     conn->db = db;
-    conn->data_version = conn->identity_version = -1;
+    conn->data_version = conn->identity_version = conn->notes_version = -1;
     mg_buf_init(&conn->scratch, 1024 * 1024);
     mg_buf_init(&conn->packed, MG_BATCH_COMMITS_MAX);
     mg_buf_init(&conn->unpacked, MG_BATCH_COMMITS_MAX);
@@ -649,7 +649,7 @@ static void rollback(struct mg_store *store, struct mg_conn *conn)
     mg_capture_clear(conn);
     conn->evolve = false;
     mg_ledger_drop(conn);
-    conn->identity_version = -1;
+    conn->identity_version = conn->notes_version = -1;
     conn->in_tx = false;
 }
 
@@ -726,12 +726,14 @@ mg_status mg_edit_begin(struct mg_store *store, struct mg_error *err)
     int64_t held_back;
     mg_status status = begin_guarded(store, err);
     if (status != MG_OK) return status;
-    struct mg_error why = {""};
-    status = mg_harvest(store, conn, false, &held_back, &why, err);
-    if (status == MG_OK) status = mg_meta_int(conn, "held_back", &store->held_back, 0, err);
-    if (status == MG_OK && held_back > 0) status = mg_meta_set_bytes(conn, "held_back_why", why.text, strlen(why.text), err);
-    if (status == MG_OK && held_back != store->held_back) status = mg_meta_set_int(conn, "held_back", held_back, err);
-    store->held_back = held_back;
+    if (!mg_no_notes(conn) || store->held_back > 0) {
+        struct mg_error why = {""};
+        status = mg_harvest(store, conn, false, &held_back, &why, err);
+        if (status == MG_OK) status = mg_meta_int(conn, "held_back", &store->held_back, 0, err);
+        if (status == MG_OK && held_back > 0) status = mg_meta_set_bytes(conn, "held_back_why", why.text, strlen(why.text), err);
+        if (status == MG_OK && held_back != store->held_back) status = mg_meta_set_int(conn, "held_back", held_back, err);
+        store->held_back = held_back;
+    }
     if (status != MG_OK) rollback(store, conn);
     mg_capture_clear(conn); /* of references that the harvest made follow */
     mg_capture_on(conn, status == MG_OK);

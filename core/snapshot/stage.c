@@ -200,16 +200,6 @@ static mg_status set_aside(struct mg_store *store, struct mg_conn *conn, struct 
     return status;
 }
 
-static mg_status note(struct mg_conn *conn, const struct aside *aside, int64_t rowid, int64_t mask, struct mg_error *err)
-{
-    sqlite3_stmt *stmt = mg_sql(conn, MG_SQL_NOTE_ADD);
-    sqlite3_bind_int64(stmt, 1, aside->table);
-    sqlite3_bind_int64(stmt, 2, rowid);
-    sqlite3_bind_blob(stmt, 3, aside->id, MG_ID_LEN, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 4, mask);
-    return mg_run(conn, stmt, err);
-}
-
 /* As the client's INSERT left it: data without a version record. */
 static mg_status insert_again(struct mg_store *store, struct mg_conn *conn, const struct aside *aside, struct mg_error *err)
 {
@@ -218,7 +208,7 @@ static mg_status insert_again(struct mg_store *store, struct mg_conn *conn, cons
     sqlite3_bind_blob(stmt, 1, aside->id, MG_ID_LEN, SQLITE_STATIC);
     for (int c = 0; c < row->table->column_count; c++) mg_bind_value(stmt, 2 + c, &row->values[c]);
     mg_status status = mg_run(conn, stmt, err);
-    return status == MG_OK ? note(conn, aside, sqlite3_last_insert_rowid(conn->db), MG_NOTE_INSERTED, err) : status;
+    return status == MG_OK ? mg_note_add(conn, aside->table, sqlite3_last_insert_rowid(conn->db), aside->id, MG_NOTE_INSERTED, err) : status;
 }
 
 /* As the client's UPDATE left it: new values under the old version record. */
@@ -238,7 +228,7 @@ static mg_status change_again(struct mg_store *store, struct mg_conn *conn, cons
     }
     sqlite3_bind_int64(stmt, 1 + wrote->table->column_count, rowid);
     if (mask != 0) status = mg_run(conn, stmt, err);
-    if (status == MG_OK && mask != 0) status = note(conn, aside, rowid, mask, err);
+    if (status == MG_OK && mask != 0) status = mg_note_add(conn, aside->table, rowid, aside->id, mask, err);
     mg_row_release(&now);
     return status;
 }
@@ -258,7 +248,7 @@ static mg_status delete_again(struct mg_store *store, struct mg_conn *conn, cons
     stmt = mg_table_sql(conn, store->schema, aside->table, MG_T_DELETE);
     sqlite3_bind_int64(stmt, 1, rowid);
     if (status == MG_OK) status = mg_run(conn, stmt, err);
-    if (status == MG_OK) status = note(conn, aside, rowid, MG_NOTE_DELETED, err);
+    if (status == MG_OK) status = mg_note_add(conn, aside->table, rowid, aside->id, MG_NOTE_DELETED, err);
     conn->no_dead[aside->table] = false;
     mg_row_release(&now);
     return status;
