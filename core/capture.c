@@ -58,16 +58,16 @@ static bool keep_former(struct mg_capture *capture, sqlite3 *db, const struct mg
     for (int i = 0; i < table->column_count; i++) {
         if (sqlite3_preupdate_old(db, i + 1, &before) != SQLITE_OK) return false;
         struct mg_value former = mg_value_of(before);
-        if (former.data == NULL && former.len > 0) return false;
+        if (former.len > 0 && former.data == NULL) return false;
         if (change->kind == MG_CHANGE_UPDATE) {
             if (sqlite3_preupdate_new(db, i + 1, &after) != SQLITE_OK) return false;
             struct mg_value value = mg_value_of(after);
-            if (value.data == NULL && value.len > 0) return false;
+            if (value.len > 0 && value.data == NULL) return false;
             if (!mg_ddl_is_captured(table, i) || mg_value_equal(&former, &value)) continue;
         }
         change->mask |= UINT32_C(1) << i;
         mg_buf_put(&capture->former, &former, sizeof former);
-        if (former.data != NULL) mg_buf_put(&capture->former, former.data, former.len);
+        if (former.len > 0) mg_buf_put(&capture->former, former.data, former.len);
     }
     return !capture->former.failed;
 }

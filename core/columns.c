@@ -164,9 +164,7 @@ struct mg_value mg_values_get(struct mg_values_reader *values, bool *is_id)
     }
     uint64_t len = mg_ints_get_max(&values->lengths, values->bytes.len - values->pos);
     values->bad = values->lengths.bad;
-    value.kind = values->kind == MG_TEXT ? MG_TEXT : MG_BLOB;
-    value.data = values->bytes.data + values->pos;
-    value.len = (size_t)len;
+    value = mg_bytes_value(values->kind == MG_TEXT, values->bytes.data + values->pos, (size_t)len);
     values->pos += (size_t)len;
     if (value.kind == MG_TEXT && !mg_mp_is_text(value.data, value.len)) values->bad = true;
     return value;

@@ -247,10 +247,10 @@ struct mg_value mg_value_get(struct mg_mp_reader *in)
     case MG_MP_INT: return (struct mg_value){.kind = MG_INT, .integer = mg_mp_get_int(in)};
     case MG_MP_STR:
         bytes = mg_mp_get_str(in, MG_VALUE_MAX);
-        return (struct mg_value){.kind = MG_TEXT, .data = bytes.data, .len = bytes.len};
+        return mg_bytes_value(true, bytes.data, bytes.len);
     case MG_MP_BIN:
         bytes = mg_mp_get_bin(in, MG_VALUE_MAX);
-        return (struct mg_value){.kind = MG_BLOB, .data = bytes.data, .len = bytes.len};
+        return mg_bytes_value(false, bytes.data, bytes.len);
     case MG_MP_BOOL:
     case MG_MP_ARRAY:
     case MG_MP_BAD: break;

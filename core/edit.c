@@ -173,7 +173,7 @@ static mg_status read_cells(struct mg_store *store, const struct mg_table *table
 
 static void set_text(struct typed *cell, const char *text)
 {
-    cell->value = (struct mg_value){.kind = MG_TEXT, .data = (const uint8_t *)text, .len = strlen(text)};
+    cell->value = mg_text_value(text);
 }
 
 /* The PLIE of the row that this one refers to (a contact's employer), or NULL. */

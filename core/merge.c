@@ -1,6 +1,7 @@
 /* merge.c - see merge.h: the decisions, free of any database. */
 #include "core/merge.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,8 +24,11 @@ int mg_value_compare(const struct mg_value *a, const struct mg_value *b)
 
 void mg_row_init(struct mg_row *row, const struct mg_schema *schema, int table, const uint8_t id[MG_ID_LEN])
 {
-    memset(row, 0, sizeof *row);
-    row->table = &schema->tables[table];
+    const struct mg_table *definition = &schema->tables[table];
+    /* What comes before the values, those of the table's columns and of PRESENCE, and what comes after: no others are looked at. */
+    memset(row, 0, offsetof(struct mg_row, values) + (size_t)definition->column_count * sizeof *row->values);
+    memset(&row->values[MG_PRESENCE], 0, sizeof *row - offsetof(struct mg_row, values[MG_PRESENCE]));
+    row->table = definition;
     row->table_index = table;
     memcpy(row->id, id, MG_ID_LEN);
 }

@@ -21,17 +21,30 @@
 #ifndef MG_CORE_MERGE_H
 #define MG_CORE_MERGE_H
 
+#include <string.h>
+
 #include "core/causality.h"
 #include "core/schema.h"
+#include "core/status.h"
 
 enum { MG_PRESENCE = MG_COLUMNS_MAX, MG_CELLS = MG_COLUMNS_MAX + 1 };
 
 struct mg_value {
     enum { MG_NULL, MG_INT, MG_TEXT, MG_BLOB } kind;
-    int64_t integer;
-    const uint8_t *data; /* borrowed */
-    size_t len;
+    uint32_t len; /* of DATA */
+    union {
+        int64_t integer;
+        const uint8_t *data; /* of MG_TEXT and MG_BLOB; borrowed */
+    };
 };
+
+static inline struct mg_value mg_bytes_value(bool text, const void *data, size_t len)
+{
+    mg_assert(len <= UINT32_MAX);
+    return (struct mg_value){.kind = text ? MG_TEXT : MG_BLOB, .len = (uint32_t)len, .data = data};
+}
+
+static inline struct mg_value mg_text_value(const char *text) { return mg_bytes_value(true, text, strlen(text)); }
 
 bool mg_value_equal(const struct mg_value *a, const struct mg_value *b);
 /* NULL < integers < text < blobs; text and blobs bytewise. */

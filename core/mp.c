@@ -82,8 +82,13 @@ void mg_mp_put_str(struct mg_buf *out, const char *text, size_t len)
 void mg_mp_put_bin(struct mg_buf *out, const void *data, size_t len)
 {
     if (!fits_length(out, len)) return;
-    msgpack_packer pk = packer(out);
-    (void)msgpack_pack_bin(&pk, len);
+    if (len < 0x100) {
+        const uint8_t head[2] = {0xc4, (uint8_t)len};
+        mg_buf_put(out, head, sizeof head);
+    } else {
+        msgpack_packer pk = packer(out);
+        (void)msgpack_pack_bin(&pk, len);
+    }
     mg_buf_put(out, data, len);
 }
 

@@ -200,12 +200,15 @@ void mg_bind_value(sqlite3_stmt *stmt, int index, const struct mg_value *value)
 
 struct mg_value mg_value_of(sqlite3_value *value)
 {
+    const void *bytes;
     switch (sqlite3_value_type(value)) {
     case SQLITE_INTEGER: return (struct mg_value){.kind = MG_INT, .integer = sqlite3_value_int64(value)};
     case SQLITE_TEXT:
-        return (struct mg_value){.kind = MG_TEXT, .data = sqlite3_value_text(value), .len = (size_t)sqlite3_value_bytes(value)};
+        bytes = sqlite3_value_text(value);
+        return mg_bytes_value(true, bytes, (size_t)sqlite3_value_bytes(value));
     case SQLITE_BLOB:
-        return (struct mg_value){.kind = MG_BLOB, .data = sqlite3_value_blob(value), .len = (size_t)sqlite3_value_bytes(value)};
+        bytes = sqlite3_value_blob(value);
+        return mg_bytes_value(false, bytes, (size_t)sqlite3_value_bytes(value));
     default: return (struct mg_value){.kind = MG_NULL};
     }
 }

@@ -79,10 +79,10 @@ mg_status mg_unknown_writers(struct mg_conn *conn, struct mg_stored_row *stored,
     while (status == MG_OK && mg_step(conn, stmt, &status, err) > 0) {
         struct mg_stub *stub;
         if (count == room) {
-            struct mg_value old = {.kind = MG_BLOB, .data = (const uint8_t *)list, .len = (size_t)count * sizeof *list};
+            const struct mg_stub **old = list;
             room = room > 0 ? room * 2 : 8;
             list = mg_row_room(stored, (size_t)room * sizeof *list);
-            if (old.len > 0) memcpy(list, old.data, old.len);
+            if (count > 0) memcpy(list, old, (size_t)count * sizeof *list);
         }
         status = mg_stub_get(conn, sqlite3_column_int64(stmt, 0), &stub, err);
         if (status == MG_OK) list[count++] = stub;

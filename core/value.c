@@ -70,7 +70,7 @@ static mg_status read_text(const struct mg_table *table, const struct mg_column 
     for (int i = 0; !fits && column->values[i] != NULL; i++) fits = sqlite3_strglob(column->values[i], text) == 0;
     if (!fits) return mg_fail(err, MG_REFUSED, "%s.%s: \"%s\" has not the form that is asked for%s", table->name, column->name, text,
                               strcmp(column->name, "siret") == 0 ? " (14 digits)" : "");
-    *out = (struct mg_value){.kind = MG_TEXT, .data = (const uint8_t *)text, .len = len};
+    *out = mg_bytes_value(true, text, len);
     return MG_OK;
 }
 
@@ -80,7 +80,7 @@ mg_status mg_value_read(const struct mg_table *table, const struct mg_column *co
     *out = (struct mg_value){.kind = MG_NULL};
     if (text == NULL || *text == '\0') return MG_OK;
     size_t len = strlen(text);
-    *out = (struct mg_value){.kind = MG_TEXT, .data = (const uint8_t *)text, .len = len};
+    *out = mg_bytes_value(true, text, len);
     switch (column->type) {
     case MG_TYPE_REF:
     case MG_TYPE_CODE:

@@ -86,16 +86,11 @@ static void tell(struct listing *listing, const struct mg_row *row, const char *
     free(text);
 }
 
-static struct mg_value text_value(const char *text)
-{
-    return (struct mg_value){.kind = MG_TEXT, .data = (const uint8_t *)text, .len = strlen(text)};
-}
-
 static mg_status list_row(struct listing *listing, const struct mg_row *row, struct kept_list *list, struct mg_error *err)
 {
     struct mg_store *store = listing->store;
     const struct mg_lineage *lineage = &store->user.lineage;
-    struct mg_value kept = text_value("kept"), deleted = text_value("deleted");
+    struct mg_value kept = mg_text_value("kept"), deleted = mg_text_value("deleted");
     mg_status status = MG_OK;
     for (int c = 0; status == MG_OK && c < row->table->column_count; c++) {
         if (!mg_cell_in_conflict(row, c)) continue;

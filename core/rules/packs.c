@@ -287,7 +287,7 @@ static mg_status write_row(struct mg_store *store, const struct mg_pack_info *in
     sqlite3_stmt *stmt = mg_sql(&store->user, MG_SQL_PACK_PUBLISH);
     if (stmt == NULL) return mg_sqlite_fail(err, store->user.db, "publishing the pack");
     uint8_t id[MG_ID_LEN];
-    struct mg_value key = {.kind = MG_TEXT, .data = (const uint8_t *)info->id, .len = strlen(info->id)};
+    struct mg_value key = mg_text_value(info->id);
     mg_id_derive("rule_pack", "", &key, 1, id);
     sqlite3_bind_blob(stmt, 1, id, MG_ID_LEN, SQLITE_STATIC);
     sqlite3_bind_text(stmt, 2, info->id, -1, SQLITE_STATIC);

@@ -279,7 +279,7 @@ struct mg_value mg_strip_get(struct mg_strip_reader *strip, enum mg_cell_kind *k
     }
     struct mg_bytes text = next_text(strip);
     if (strip->bad) return value;
-    value = (struct mg_value){.kind = *kind == MG_CELL_TEXT ? MG_TEXT : MG_BLOB, .data = text.data, .len = text.len};
+    value = mg_bytes_value(*kind == MG_CELL_TEXT, text.data, text.len);
     if (*kind == MG_CELL_TEXT && !mg_mp_is_text(text.data, text.len)) strip->bad = true;
     return value;
 }

@@ -183,11 +183,6 @@ static int choose_near(struct fuzz_input *input, const struct known_row *about)
     return at;
 }
 
-static struct mg_value text_value(const char *text)
-{
-    return (struct mg_value){.kind = MG_TEXT, .data = (const uint8_t *)text, .len = strlen(text)};
-}
-
 /* What fits the column, mostly. */
 static struct mg_value choose_value(struct fuzz_input *input, const struct mg_column *column)
 {
@@ -199,8 +194,8 @@ static struct mg_value choose_value(struct fuzz_input *input, const struct mg_co
     if (how % 16 == 14) return (struct mg_value){.kind = MG_NULL};
     how /= 2;
     switch (type) {
-    case MG_TYPE_DATE: return text_value(dates[how % 5]);
-    case MG_TYPE_MONTH: return text_value(how % 2 == 0 ? "2020-02" : "2020-13");
+    case MG_TYPE_DATE: return mg_text_value(dates[how % 5]);
+    case MG_TYPE_MONTH: return mg_text_value(how % 2 == 0 ? "2020-02" : "2020-13");
     case MG_TYPE_INT:
     case MG_TYPE_CENTS:
     case MG_TYPE_HOURS:
@@ -212,13 +207,13 @@ static struct mg_value choose_value(struct fuzz_input *input, const struct mg_co
     case MG_TYPE_ENUM: {
         int words = 0;
         while (column != NULL && column->values != NULL && column->values[words] != NULL) words++;
-        return text_value(words > 0 && how % 8 != 7 ? column->values[how % words] : texts[how % 10]);
+        return mg_text_value(words > 0 && how % 8 != 7 ? column->values[how % words] : texts[how % 10]);
     }
     case MG_TYPE_BYTES: return (struct mg_value){.kind = MG_BLOB, .data = (const uint8_t *)texts, .len = 64};
     case MG_TYPE_TEXT:
     case MG_TYPE_CODE: break;
     }
-    return text_value(texts[how % 10]);
+    return mg_text_value(texts[how % 10]);
 }
 
 static void put_op(struct fuzz_input *input, const struct known_row *about, struct mg_buf *body)

@@ -107,10 +107,10 @@ void forge_commit(const struct forged *forged, struct mg_buf *out)
     memcpy(op.id, forged->exit != NULL ? forged->exit : forged->dossier, MG_ID_LEN);
     op.mask = UINT32_C(1) << column;
     if (forged->exit != NULL) op.values[column] = (struct mg_value){.kind = MG_BLOB, .data = forged->other, .len = MG_ID_LEN};
-    else op.values[column] = (struct mg_value){.kind = MG_TEXT, .data = (const uint8_t *)forged->text, .len = strlen(forged->text)};
+    else op.values[column] = mg_text_value(forged->text);
     if (forged->insert) {
         op.mask |= UINT32_C(1) << schema->home_column;
-        op.values[schema->home_column] = (struct mg_value){.kind = MG_TEXT, .data = (const uint8_t *)forged->scope, .len = strlen(forged->scope)};
+        op.values[schema->home_column] = mg_text_value(forged->scope);
     }
     mg_buf_init(&body, 64 * 1024);
     mg_mp_put_array(&body, 1);

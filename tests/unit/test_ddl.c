@@ -204,8 +204,7 @@ static void arrives(sqlite3 *db, const struct mg_table *table, int c, const char
     if (sqlite3_column_type(stmt, 0) == SQLITE_INTEGER)
         seen = (struct mg_value){.kind = MG_INT, .integer = sqlite3_column_int64(stmt, 0)};
     else if (sqlite3_column_type(stmt, 0) != SQLITE_NULL)
-        seen = (struct mg_value){.kind = sqlite3_column_type(stmt, 0) == SQLITE_TEXT ? MG_TEXT : MG_BLOB,
-                                 .data = sqlite3_column_blob(stmt, 0), .len = (size_t)sqlite3_column_bytes(stmt, 0)};
+        seen = mg_bytes_value(sqlite3_column_type(stmt, 0) == SQLITE_TEXT, sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0));
     bool taken = mg_value_check(table, &table->columns[c], &seen, false, NULL) == MG_OK;
     if (taken != good) fail_msg("%s.%s: %s arrives otherwise", table->name, table->columns[c].name, value);
     if (good) assert_int_equal(mg_value_check(table, &table->columns[c], &seen, true, NULL), MG_OK);
