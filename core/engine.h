@@ -128,8 +128,11 @@ struct mg_conn {
     bool edits;           /* records are written for edits of rows that had one: they may come to their places later */
     struct mg_zstd *zstd; /* body.c; NULL until a body needs it */
     struct mg_buf packed, unpacked;
-    struct mg_home *homes; /* a short memory of dossiers' scopes, as their heads' records say them (scope.c); NULL: none */
-    int homes_unsure; /* how many of them no record says yet: then it is forgotten when the transaction ends */
+    struct mg_homes {
+        struct mg_home *slots; /* a short memory of dossiers' scopes, as their heads' records say them (scope.c) */
+        size_t room, count;
+        int unsure; /* how many of them no record says yet: then it is forgotten when the transaction ends */
+    } homes;
     /* Dossiers that changed their scope in this transaction; the hub makes routes of them. */
     struct mg_move {
         uint8_t dossier[MG_ID_LEN];

@@ -329,7 +329,7 @@ mg_status mg_ledger_refresh(struct mg_conn *conn, struct mg_error *err)
     if (mg_step(conn, stmt, &status, err) < 0) return status;
     int64_t version = sqlite3_column_int64(stmt, 0);
     sqlite3_reset(stmt);
-    if (conn->homes_unsure > 0) mg_homes_forget(conn);
+    if (conn->homes.unsure > 0) mg_homes_forget(conn);
     mg_found_forget(conn);
     conn->move_count = 0;
     conn->heard_count = 0;

@@ -40,13 +40,13 @@ bool mg_scope_held(const struct mg_identity *id, const char *scope)
 
 void mg_homes_forget(struct mg_conn *conn)
 {
-    free(conn->homes);
-    conn->homes = NULL;
-    conn->homes_unsure = 0;
+    free(conn->homes.slots);
+    conn->homes = (struct mg_homes){.slots = NULL};
     mg_found_forget(conn);
 }
 
-enum { HOMES = 32768 }; /* an antenna has some ten thousand dossiers, and a night's commits touch them in no order */
+/* An antenna has some ten thousand dossiers, a hub ten times as many, and a night's commits touch them in no order. */
+enum { HOMES_FIRST = 1024, HOMES_MAX = 512 * 1024 };
 
 struct mg_home {
     uint8_t id[MG_ID_LEN];
@@ -54,20 +54,42 @@ struct mg_home {
     bool unsure;    /* no record says it yet: another statement may still change it */
 };
 
+static size_t home_place(const struct mg_homes *homes, const uint8_t id[MG_ID_LEN])
+{
+    uint64_t key;
+    memcpy(&key, id + 8, sizeof key); /* random, or of a hash */
+    return (key * UINT64_C(0x9e3779b97f4a7c15) >> 32) % homes->room;
+}
+
+/* Two of them may want one place: then the one that came first is forgotten, if it is no more than remembered. */
+static void grow_homes(struct mg_homes *homes)
+{
+    struct mg_homes more = {.room = homes->room > 0 ? 2 * homes->room : HOMES_FIRST};
+    more.slots = calloc(more.room, sizeof *more.slots);
+    mg_assert(more.slots != NULL);
+    for (size_t i = 0; i < homes->room; i++) {
+        if (homes->slots[i].scope == 0) continue;
+        more.slots[home_place(&more, homes->slots[i].id)] = homes->slots[i]; /* twice as many places: none is taken twice */
+        more.count++;
+        more.unsure += homes->slots[i].unsure;
+    }
+    free(homes->slots);
+    *homes = more;
+}
+
 /* Where the scope of a dossier is remembered, or would be. */
 static struct mg_home *home_slot(struct mg_conn *conn, const uint8_t id[MG_ID_LEN])
 {
-    uint64_t key;
-    if (conn->homes == NULL) conn->homes = calloc(HOMES, sizeof *conn->homes);
-    mg_assert(conn->homes != NULL);
-    memcpy(&key, id + 8, sizeof key); /* random, or of a hash */
-    return &conn->homes[(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) % HOMES];
+    struct mg_homes *homes = &conn->homes;
+    if (homes->room == 0 || (2 * homes->count > homes->room && homes->room < HOMES_MAX)) grow_homes(homes);
+    return &homes->slots[home_place(homes, id)];
 }
 
 static void remember(struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], uint32_t scope, bool unsure)
 {
     struct mg_home *slot = home_slot(conn, dossier);
-    conn->homes_unsure += unsure - slot->unsure;
+    conn->homes.count += (size_t)(scope != 0) - (size_t)(slot->scope != 0);
+    conn->homes.unsure += unsure - slot->unsure;
     memcpy(slot->id, dossier, MG_ID_LEN);
     slot->scope = scope;
     slot->unsure = unsure;
