@@ -13,7 +13,9 @@
  *
  * The hook is not told what is undone later, by ROLLBACK TO or because a statement
  * failed half-way. So a change is kept with what it wrote over, and harvest.c compares
- * that with what stands there in the end: what is noted here may have happened.
+ * that with what stands there in the end: what is noted here may have happened. An
+ * inserted row is kept with its values: where it stands in the end, and nothing else was noted of it,
+ * they are its values.
  *
  * Nothing noted here outlives its transaction, so no COMMIT passes that the harvest
  * has not come before: not one of a client that wrote on this connection outside
@@ -25,7 +27,11 @@
 #include "core/ddl.h"
 #include "core/engine.h"
 
-enum { FORMER_MAX = 512 * 1024 * 1024, FORMER_KEPT = 1024 * 1024 };
+enum {
+    VALUES_MAX = 512 * 1024 * 1024,
+    VALUES_KEPT = 1024 * 1024,       /* from one transaction to the next */
+    INSERTED_MAX = 16 * 1024 * 1024, /* beyond, an inserted row is read again */
+};
 
 /* --- what the hook is told --- */
 
@@ -47,8 +53,28 @@ static struct mg_change *add(struct mg_capture *capture, int table, enum mg_chan
         capture->changes = more;
     }
     struct mg_change *change = &capture->changes[capture->count++];
-    *change = (struct mg_change){.table = table, .kind = kind, .row = row, .former = capture->former.len};
+    *change = (struct mg_change){.table = table, .kind = kind, .row = row, .values = capture->values.len};
     return change;
+}
+
+static void keep(struct mg_capture *capture, struct mg_change *change, int column, const struct mg_value *value)
+{
+    change->mask |= UINT32_C(1) << column;
+    mg_buf_put(&capture->values, value, sizeof *value);
+    if ((value->kind == MG_TEXT || value->kind == MG_BLOB) && value->len > 0) mg_buf_put(&capture->values, value->data, value->len);
+}
+
+/* So that the harvest need not read the row again. A PLIE-wide row is not yet what a guard is going to make of it (ddl.c). */
+static bool keep_inserted(struct mg_capture *capture, sqlite3 *db, const struct mg_table *table, struct mg_change *change)
+{
+    sqlite3_value *inserted;
+    if (table->scope == MG_SCOPE_PLIE || capture->values.len > INSERTED_MAX) return true;
+    for (int i = 0; i < table->column_count; i++) {
+        if (sqlite3_preupdate_new(db, i + 1, &inserted) != SQLITE_OK) return false;
+        struct mg_value value = mg_value_of(inserted);
+        keep(capture, change, i, &value);
+    }
+    return !capture->values.failed;
 }
 
 /* The values that were there: of all columns, or of those that change. */
@@ -65,11 +91,9 @@ static bool keep_former(struct mg_capture *capture, sqlite3 *db, const struct mg
             if (value.len > 0 && value.data == NULL) return false;
             if (!mg_ddl_is_captured(table, i) || mg_value_equal(&former, &value)) continue;
         }
-        change->mask |= UINT32_C(1) << i;
-        mg_buf_put(&capture->former, &former, sizeof former);
-        if (former.len > 0) mg_buf_put(&capture->former, former.data, former.len);
+        keep(capture, change, i, &former);
     }
-    return !capture->former.failed;
+    return !capture->values.failed;
 }
 
 static bool read_id(sqlite3_value *value, uint8_t id[MG_ID_LEN])
@@ -86,7 +110,7 @@ static void note(struct mg_capture *capture, sqlite3 *db, int table, enum mg_cha
     int rc = kind == MG_CHANGE_INSERT ? sqlite3_preupdate_new(db, 0, &id) : sqlite3_preupdate_old(db, 0, &id);
     struct mg_change *change = add(capture, table, kind, row);
     bool whole = rc == SQLITE_OK && read_id(id, change->id);
-    if (whole && kind != MG_CHANGE_INSERT) whole = keep_former(capture, db, definition, change);
+    if (whole) whole = (kind == MG_CHANGE_INSERT ? keep_inserted : keep_former)(capture, db, definition, change);
     if (!whole) capture->failed = true;
     else if (kind == MG_CHANGE_UPDATE && change->mask == 0) capture->count--; /* also the id of a row, while ids are derived anew */
 }
@@ -126,7 +150,7 @@ void mg_capture_open(struct mg_store *store, struct mg_conn *conn)
 {
     struct mg_capture *capture = calloc(1, sizeof *capture);
     mg_assert(capture != NULL);
-    mg_buf_init(&capture->former, FORMER_MAX);
+    mg_buf_init(&capture->values, VALUES_MAX);
     capture->store = store;
     conn->capture = capture;
     mg_capture_clear(conn);
@@ -141,7 +165,7 @@ void mg_capture_close(struct mg_conn *conn)
     sqlite3_preupdate_hook(conn->db, NULL, NULL);
     sqlite3_commit_hook(conn->db, NULL, NULL);
     sqlite3_rollback_hook(conn->db, NULL, NULL);
-    mg_buf_free(&conn->capture->former);
+    mg_buf_free(&conn->capture->values);
     free(conn->capture->changes);
     free(conn->capture);
     conn->capture = NULL;
@@ -187,8 +211,8 @@ void mg_capture_clear(struct mg_conn *conn)
     capture->on = capture->failed = false;
     capture->count = 0;
     capture->refused = NULL;
-    if (capture->former.cap > FORMER_KEPT) mg_buf_free(&capture->former);
-    mg_buf_clear(&capture->former);
+    if (capture->values.cap > VALUES_KEPT) mg_buf_free(&capture->values);
+    mg_buf_clear(&capture->values);
 }
 
 void mg_capture_on(struct mg_conn *conn, bool on)
@@ -205,19 +229,31 @@ mg_status mg_capture_verdict(const struct mg_conn *conn, struct mg_error *err)
     return MG_OK;
 }
 
-/* --- what was there before --- */
+/* --- the values --- */
+
+static size_t take(const struct mg_capture *capture, size_t at, struct mg_value *value)
+{
+    memcpy(value, capture->values.data + at, sizeof *value);
+    at += sizeof *value;
+    if (value->kind != MG_TEXT && value->kind != MG_BLOB) return at;
+    value->data = capture->values.data + at;
+    return at + value->len;
+}
 
 bool mg_change_former(const struct mg_capture *capture, const struct mg_change *change, int column, struct mg_value *value)
 {
-    if (!(change->mask >> column & 1)) return false;
-    size_t at = change->former;
-    for (int i = 0; i <= column; i++) {
-        if (!(change->mask >> i & 1)) continue;
-        memcpy(value, capture->former.data + at, sizeof *value);
-        at += sizeof *value;
-        if (value->kind != MG_TEXT && value->kind != MG_BLOB) continue;
-        value->data = capture->former.data + at;
-        at += value->len;
-    }
+    if (change->kind == MG_CHANGE_INSERT || !(change->mask >> column & 1)) return false;
+    size_t at = change->values;
+    for (int i = 0; i <= column; i++)
+        if (change->mask >> i & 1) at = take(capture, at, value);
+    return true;
+}
+
+bool mg_change_inserted(const struct mg_capture *capture, const struct mg_change *change, struct mg_value *values)
+{
+    if (change->kind != MG_CHANGE_INSERT || change->mask == 0) return false;
+    size_t at = change->values;
+    for (int i = 0; i < MG_COLUMNS_MAX; i++)
+        if (change->mask >> i & 1) at = take(capture, at, &values[i]);
     return true;
 }

@@ -131,7 +131,11 @@ static void next_group_hash(struct mg_mp_reader *in, const struct mg_commit *com
         if (count > 0) count--;
     }
     size_t from = in->pos;
-    for (uint32_t i = 0; i < count && in->error == NULL; i++) mg_mp_skip(in);
+    if (commit->ends != NULL) {
+        mg_assert(from <= commit->ends[index] && commit->ends[index] <= in->len);
+        in->pos = commit->ends[index];
+    } else
+        for (uint32_t i = 0; i < count && in->error == NULL; i++) mg_mp_skip(in);
     if (in->error != NULL) memset(hash, 0, MG_HASH_LEN);
     else hash_group(salt, count, (struct mg_bytes){in->data + from, in->pos - from}, hash);
 }

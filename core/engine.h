@@ -29,7 +29,7 @@ enum mg_table_sql {
     MG_T_RECORD,   /* id -> v, rowid, of a visible row */
     MG_T_READ,     /* rowid -> id, columns, v, rowid */
     MG_T_READ_ID,  /* the same by id */
-    MG_T_READ_FROM, /* rowid -> as MG_T_READ, with no v, of all rows from there on */
+    MG_T_STAND_FROM, /* rowid -> id and rowid of all rows from there on */
     MG_T_INSERT,   /* id, columns */
     MG_T_UPDATE,   /* columns, rowid */
     MG_T_UPDATE_LIGHT, /* the columns that are in no index, rowid: SQLite writes the entries of an index anew, changed or not */
@@ -89,8 +89,8 @@ struct mg_change {
     enum mg_change_kind kind;
     int64_t row; /* its rowid */
     uint8_t id[MG_ID_LEN];
-    uint32_t mask; /* columns whose former values are kept: those that changed, or all of a deleted row */
-    size_t former; /* where, in capture->former */
+    uint32_t mask; /* columns whose values are kept: the former ones of those that changed, or of all of a deleted row; of an inserted row its own, or none */
+    size_t values; /* where, in capture->values */
     size_t next;   /* of the same row, for the harvest: an index + 1; 0: none */
 };
 struct mg_capture {
@@ -98,7 +98,7 @@ struct mg_capture {
     const struct mg_schema *guarded; /* the one that the guards were made from; NULL: none yet */
     struct mg_change *changes;
     size_t count, room;
-    struct mg_buf former;
+    struct mg_buf values;
     int table;           /* of the last change */
     bool on;             /* what is written is a person's */
     bool stray;          /* written outside mg_edit_begin */
@@ -114,7 +114,7 @@ struct mg_conn {
     const struct mg_schema *by_schema; /* the one that they were made from */
     int64_t data_version;
     int64_t identity_version; /* the data_version at which the incarnation was read */
-    int64_t notes_version;    /* that at which mg_note was empty; only other connections add to it, but for notes held back */
+    int64_t notes_version;    /* that at which mg_note was empty: since then only other connections can have added to it, or mg_note_add, which makes it -1 */
     struct mg_lineage lineage;
     uint32_t author_room, history_room;
     struct mg_scope *scopes; /* by ordinal; entry 0 unused */
@@ -123,7 +123,7 @@ struct mg_conn {
     struct mg_archive *archive; /* the hub's; NULL at a node */
     struct mg_buf scratch;
     struct mg_late *late; /* late.c; NULL: none */
-    int64_t stands[MG_TABLES_MAX]; /* at which rowid MG_T_READ_FROM has a row; 0: at none */
+    int64_t stands[MG_TABLES_MAX]; /* at which rowid MG_T_STAND_FROM has a row; 0: at none */
     struct mg_found_rows *found; /* found.c; NULL: none */
     bool edits;           /* records are written for edits of rows that had one: they may come to their places later */
     struct mg_zstd *zstd; /* body.c; NULL until a body needs it */
@@ -333,9 +333,10 @@ mg_status mg_row_save(struct mg_store *store, struct mg_conn *conn, struct mg_st
  * the rest as save does. A row with ROWID and no version record is new. */
 mg_status mg_row_load_written(struct mg_store *store, struct mg_conn *conn, int table, int64_t rowid,
                               struct mg_stored_row *stored, struct mg_error *err) MG_MUST_CHECK;
-/* The same of a row that was inserted in this transaction: an earlier row's record at its place is not looked at. Inserted rows
- * mostly stand beside each other, and are read in one go; READ_DONE ends that. */
-mg_status mg_row_load_inserted(struct mg_store *store, struct mg_conn *conn, int table, int64_t rowid,
+/* The same of the row ID, when CHANGE is all that this transaction did to it and its values are kept: if it stands there, they
+ * are its values. An earlier row's record at its place is not looked at. Inserted rows mostly stand beside each other, and are looked for in
+ * one go; READ_DONE ends that. */
+mg_status mg_row_load_inserted(struct mg_store *store, struct mg_conn *conn, const struct mg_change *change, const uint8_t id[MG_ID_LEN],
                                struct mg_stored_row *stored, struct mg_error *err) MG_MUST_CHECK;
 void mg_row_read_done(struct mg_store *store, struct mg_conn *conn);
 mg_status mg_row_load_deleted(struct mg_store *store, struct mg_conn *conn, int table, const uint8_t id[MG_ID_LEN],
@@ -450,6 +451,7 @@ struct mg_commit {
     bool has_base; /* the first commit of its chain in an incarnation that continues another */
     uint64_t base_incarnation, base_seq;
     struct mg_bytes body; /* canonical array of groups */
+    const size_t *ends;   /* where in it each group ends, from whoever has just written it; NULL: it is read for that */
     bool damaged; /* out of the log: the body is not one, and is as it is kept */
 };
 
@@ -565,6 +567,8 @@ void mg_capture_on(struct mg_conn *conn, bool on);
 mg_status mg_capture_verdict(const struct mg_conn *conn, struct mg_error *err) MG_MUST_CHECK;
 /* What CHANGE wrote over in COLUMN, borrowed; false: it is not among what it wrote over. */
 bool mg_change_former(const struct mg_capture *capture, const struct mg_change *change, int column, struct mg_value *value);
+/* All values of a row as CHANGE inserted it, borrowed; false: they were not kept. */
+bool mg_change_inserted(const struct mg_capture *capture, const struct mg_change *change, struct mg_value *values);
 
 /* --- harvest (harvest.c), apply (apply.c), repair (repair.c) --- */
 

@@ -109,6 +109,8 @@ static struct note *add_note(struct notes *notes, int table, const uint8_t *id)
     return note;
 }
 
+static uint32_t all_columns(const struct mg_table *table) { return (uint32_t)((UINT64_C(1) << table->column_count) - 1); }
+
 static mg_status read_notes(struct mg_conn *conn, const struct mg_schema *schema, int64_t last, struct notes *notes, struct mg_error *err)
 {
     mg_status status;
@@ -117,16 +119,13 @@ static mg_status read_notes(struct mg_conn *conn, const struct mg_schema *schema
     while (mg_step(conn, stmt, &status, err) > 0) {
         bool whole = sqlite3_column_bytes(stmt, 2) == MG_ID_LEN;
         int table = sqlite3_column_int(stmt, 0);
-        if (table < 0 || table >= schema->table_count) {
-            sqlite3_reset(stmt);
-            return mg_fail(err, MG_STORAGE, "mg_note names a table that is not there (%d); delete that row of it, which the engine has not written", table);
-        }
+        if (table < 0 || table >= schema->table_count) continue; /* no trigger's: a client's own, and of nothing */
         struct note *note = add_note(notes, table, whole ? sqlite3_column_blob(stmt, 2) : NULL);
         int64_t mask = sqlite3_column_int64(stmt, 3), row = sqlite3_column_int64(stmt, 1);
         note->inserted = mask == MG_NOTE_INSERTED;
         note->deleted = mask == MG_NOTE_DELETED;
         note->keep = mask == MG_NOTE_KEPT;
-        if (mask > 0) note->mask = note->sure = (uint32_t)mask;
+        if (mask > 0) note->mask = note->sure = (uint32_t)mask & all_columns(&schema->tables[table]);
         if (note->deleted) note->deleted_row = row;
         else note->row = row;
     }
@@ -340,7 +339,7 @@ static mg_status is_as_before(struct harvest *h, const struct note *note, bool *
     struct mg_stored_row stored;
     mg_status status = mg_row_load_written(h->store, h->conn, note->table, note->row, &stored, err);
     if (status != MG_OK) return status;
-    *same = changed(h, note, (uint32_t)((UINT64_C(1) << stored.row.table->column_count) - 1), &stored.row) == 0;
+    *same = changed(h, note, all_columns(stored.row.table), &stored.row) == 0;
     mg_row_release(&stored);
     return MG_OK;
 }
@@ -508,16 +507,26 @@ static void forget_record(struct mg_stored_row *stored)
     stored->scope = 0;
 }
 
+/* The change that says all of the row; NULL: there were others, or it does not. */
+static const struct mg_change *only_insertion(const struct harvest *h, const struct note *note)
+{
+    if (!note->inserted || note->first == 0 || note->first != note->last) return NULL;
+    const struct mg_change *change = &h->conn->capture->changes[note->first - 1];
+    return change->kind == MG_CHANGE_INSERT && change->mask != 0 && change->row == note->row ? change : NULL;
+}
+
 /* What happened to one row, and its operation's bytes. */
 static mg_status take(struct harvest *h, const struct note *note, struct mg_error *err)
 {
     struct touched *row = &h->rows[h->count];
     bool nothing = false;
     mg_status status = MG_OK;
-    row->mask = 0;
+    row->mask = row->scope = 0;
     row->stored.rowid = 0; /* whoever loads it sets the rest */
     if (note->row != 0) {
-        status = (note->inserted && note->first != 0 ? mg_row_load_inserted : mg_row_load_written)(h->store, h->conn, note->table, note->row, &row->stored, err);
+        const struct mg_change *noted = only_insertion(h, note);
+        status = noted != NULL ? mg_row_load_inserted(h->store, h->conn, noted, note->id, &row->stored, err)
+                               : mg_row_load_written(h->store, h->conn, note->table, note->row, &row->stored, err);
         if (status != MG_OK) return status;
     }
     bool here = row->stored.rowid != 0 && memcmp(row->stored.row.id, note->id, MG_ID_LEN) == 0;
@@ -567,8 +576,8 @@ static bool same_group(const struct touched *a, const struct touched *b)
     return b->stored.row.table->scope == MG_SCOPE_ANTENNA && memcmp(a->stored.dossier, b->stored.dossier, MG_ID_LEN) == 0;
 }
 
-/* [P 4.1] The body of rows ORDER[0..COUNT), all of one scope. */
-static void write_body(const struct harvest *h, const size_t *order, size_t count, struct mg_buf *out)
+/* [P 4.1] The body of rows ORDER[0..COUNT), all of one scope. ENDS: room for where its groups end. */
+static void write_body(const struct harvest *h, const size_t *order, size_t count, struct mg_buf *out, size_t *ends)
 {
     uint32_t groups = 1;
     for (size_t i = 1; i < count; i++) groups += !same_group(&h->rows[order[i - 1]], &h->rows[order[i]]);
@@ -584,6 +593,7 @@ static void write_body(const struct harvest *h, const size_t *order, size_t coun
             const struct touched *row = &h->rows[order[i]];
             mg_buf_put(out, h->ops.data + row->op_from, row->op_to - row->op_from);
         }
+        *ends++ = out->len;
     }
 }
 
@@ -614,10 +624,13 @@ static mg_status make_commit(struct harvest *h, const size_t *order, size_t coun
     uint8_t previous[MG_HASH_LEN], hash[MG_HASH_LEN];
     uint64_t chain_seq;
     struct mg_stub *stub = NULL;
+    size_t *ends = malloc(count * sizeof *ends);
+    mg_assert(ends != NULL);
     mg_buf_init(&body, 2 * MG_BATCH_RAW_MAX);
-    write_body(h, order, count, &body);
+    write_body(h, order, count, &body, ends);
     mg_assert(!body.failed);
     commit.body = mg_buf_bytes(&body);
+    commit.ends = ends;
     mg_status status = mg_author_last(h->conn, h->author, &commit.seq, err);
     if (status == MG_OK) status = mg_chain_head(h->conn, h->author, scope, &chain_seq, previous, err);
     if (status == MG_OK) status = seen_positions(h, &commit, err);
@@ -634,6 +647,7 @@ static mg_status make_commit(struct harvest *h, const size_t *order, size_t coun
     if (status == MG_OK) status = mg_chain_set(h->conn, h->author, scope, commit.seq, hash, err);
     for (size_t i = 0; i < count; i++) h->rows[order[i]].by = stub;
     mg_buf_free(&body);
+    free(ends);
     return status;
 }
 
@@ -785,7 +799,7 @@ static mg_status take_all(struct harvest *h, struct notes *notes, struct mg_erro
     return status == MG_OK ? flush(h, err) : status;
 }
 
-bool mg_no_notes(const struct mg_conn *conn) { return conn->notes_version == conn->data_version; }
+bool mg_no_notes(const struct mg_conn *conn) { return conn->notes_version >= 0 && conn->notes_version == conn->data_version; }
 
 mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, int64_t *held_back, struct mg_error *why,
                      struct mg_error *err)
@@ -811,7 +825,7 @@ mg_status mg_harvest(struct mg_store *store, struct mg_conn *conn, bool strict, 
     if (status == MG_OK) status = mg_author_find(conn, store->id.node, store->id.incarnation, &h.author, err);
     if (status == MG_OK) status = take_all(&h, &notes, err);
     *held_back = h.held_back;
-    conn->notes_version = h.held_back == 0 ? conn->data_version : -1;
+    conn->notes_version = status == MG_OK && h.held_back == 0 ? conn->data_version : -1;
     mg_row_read_done(store, conn);
     clear(&h);
     mg_buf_free(&h.ops);

@@ -61,7 +61,7 @@ struct mg_row {
     const struct mg_table *table;
     int table_index;
     uint8_t id[MG_ID_LEN];
-    /* The shown write of each cell; by == NULL: never written, the value is NULL. */
+    /* The shown write of each cell; by == NULL: never written, and of the table's columns the value is NULL. */
     const struct mg_stub *by[MG_CELLS];
     struct mg_value values[MG_CELLS];
     struct mg_sibling *siblings; /* those not shown */

@@ -541,22 +541,33 @@ mg_status mg_row_load_written(struct mg_store *store, struct mg_conn *conn, int 
     return status;
 }
 
-mg_status mg_row_load_inserted(struct mg_store *store, struct mg_conn *conn, int table, int64_t rowid,
+/* MG_T_STAND_FROM to its next row. */
+static mg_status stand_next(struct mg_conn *conn, int table, sqlite3_stmt *stmt, struct mg_error *err)
+{
+    mg_status status;
+    conn->stands[table] = mg_step(conn, stmt, &status, err) > 0 ? sqlite3_column_int64(stmt, 1) : 0;
+    return status;
+}
+
+mg_status mg_row_load_inserted(struct mg_store *store, struct mg_conn *conn, const struct mg_change *change, const uint8_t id[MG_ID_LEN],
                                struct mg_stored_row *stored, struct mg_error *err)
 {
-    static const uint8_t no_id[MG_ID_LEN];
+    int table = change->table;
     mg_status status = MG_OK;
-    stored_init(store, table, no_id, stored);
-    sqlite3_stmt *stmt = conn->by_table[table][MG_T_READ_FROM];
-    if (conn->stands[table] != rowid) {
-        stmt = mg_table_sql(conn, store->schema, table, MG_T_READ_FROM);
-        if (stmt != NULL) sqlite3_bind_int64(stmt, 1, rowid);
-        conn->stands[table] = mg_step(conn, stmt, &status, err) > 0 ? sqlite3_column_int64(stmt, stored->row.table->column_count + 2) : 0;
+    stored_init(store, table, id, stored);
+    sqlite3_stmt *stmt = conn->by_table[table][MG_T_STAND_FROM];
+    if (conn->stands[table] != change->row) {
+        stmt = mg_table_sql(conn, store->schema, table, MG_T_STAND_FROM);
+        if (stmt != NULL) sqlite3_bind_int64(stmt, 1, change->row);
+        status = stand_next(conn, table, stmt, err);
     }
-    if (status != MG_OK || conn->stands[table] != rowid) return status;
-    read_place(stmt, stored);
-    read_columns(stmt, stored);
-    conn->stands[table] = mg_step(conn, stmt, &status, err) > 0 ? sqlite3_column_int64(stmt, stored->row.table->column_count + 2) : 0;
+    if (status != MG_OK || conn->stands[table] != change->row) return status;
+    if (sqlite3_column_bytes(stmt, 0) == MG_ID_LEN && memcmp(sqlite3_column_blob(stmt, 0), id, MG_ID_LEN) == 0) {
+        bool kept = mg_change_inserted(conn->capture, change, stored->row.values);
+        mg_assert(kept);
+        stored->rowid = change->row;
+    }
+    status = stand_next(conn, table, stmt, err);
     if (status == MG_OK) status = mg_unknown_writers(conn, stored, err);
     if (status != MG_OK) mg_row_release(stored);
     return status;
@@ -565,7 +576,7 @@ mg_status mg_row_load_inserted(struct mg_store *store, struct mg_conn *conn, int
 void mg_row_read_done(struct mg_store *store, struct mg_conn *conn)
 {
     for (int t = 0; t < store->schema->table_count; t++) {
-        if (conn->stands[t] != 0) sqlite3_reset(conn->by_table[t][MG_T_READ_FROM]);
+        if (conn->stands[t] != 0) sqlite3_reset(conn->by_table[t][MG_T_STAND_FROM]);
         conn->stands[t] = 0;
     }
 }

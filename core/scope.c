@@ -61,7 +61,6 @@ static size_t home_place(const struct mg_homes *homes, const uint8_t id[MG_ID_LE
     return (key * UINT64_C(0x9e3779b97f4a7c15) >> 32) % homes->room;
 }
 
-/* Two of them may want one place: then the one that came first is forgotten, if it is no more than remembered. */
 static void grow_homes(struct mg_homes *homes)
 {
     struct mg_homes more = {.room = homes->room > 0 ? 2 * homes->room : HOMES_FIRST};
@@ -85,6 +84,7 @@ static struct mg_home *home_slot(struct mg_conn *conn, const uint8_t id[MG_ID_LE
     return &homes->slots[home_place(homes, id)];
 }
 
+/* Of two that want one place the later has it. */
 static void remember(struct mg_conn *conn, const uint8_t dossier[MG_ID_LEN], uint32_t scope, bool unsure)
 {
     struct mg_home *slot = home_slot(conn, dossier);

@@ -62,11 +62,7 @@ static char *table_text(const struct mg_schema *schema, int index, enum mg_table
         sqlite3_str_appendf(sql, ", v.v, d.rowid FROM \"%w\" d LEFT JOIN \"mg_v_%w\" v ON v.row = d.rowid WHERE d.%s", t, t,
                             which == MG_T_READ ? "rowid = ?" : which == MG_T_READ_ID ? "id = ?" : "id BETWEEN ?1 AND ?2");
         break;
-    case MG_T_READ_FROM:
-        sqlite3_str_appendall(sql, "SELECT id");
-        put_columns(sql, table, ", \"%w\"");
-        sqlite3_str_appendf(sql, ", NULL, rowid FROM \"%w\" WHERE rowid >= ? ORDER BY rowid", t);
-        break;
+    case MG_T_STAND_FROM: sqlite3_str_appendf(sql, "SELECT id, rowid FROM \"%w\" WHERE rowid >= ? ORDER BY rowid", t); break;
     case MG_T_INSERT: put_insert(sql, "INSERT", "", table, false); break;
     case MG_T_UPDATE:
     case MG_T_UPDATE_LIGHT:
@@ -200,17 +196,11 @@ void mg_bind_value(sqlite3_stmt *stmt, int index, const struct mg_value *value)
 
 struct mg_value mg_value_of(sqlite3_value *value)
 {
-    const void *bytes;
-    switch (sqlite3_value_type(value)) {
-    case SQLITE_INTEGER: return (struct mg_value){.kind = MG_INT, .integer = sqlite3_value_int64(value)};
-    case SQLITE_TEXT:
-        bytes = sqlite3_value_text(value);
-        return mg_bytes_value(true, bytes, (size_t)sqlite3_value_bytes(value));
-    case SQLITE_BLOB:
-        bytes = sqlite3_value_blob(value);
-        return mg_bytes_value(false, bytes, (size_t)sqlite3_value_bytes(value));
-    default: return (struct mg_value){.kind = MG_NULL};
-    }
+    int type = sqlite3_value_type(value);
+    if (type == SQLITE_INTEGER) return (struct mg_value){.kind = MG_INT, .integer = sqlite3_value_int64(value)};
+    if (type != SQLITE_TEXT && type != SQLITE_BLOB) return (struct mg_value){.kind = MG_NULL};
+    const void *bytes = sqlite3_value_blob(value); /* of a text too: as text SQLite would copy it, to end it with NUL */
+    return mg_bytes_value(type == SQLITE_TEXT, bytes != NULL ? bytes : "", (size_t)sqlite3_value_bytes(value));
 }
 
 /* Our connections have no mutex (SQLITE_OPEN_NOMUTEX), so a column's value is as protected as any. */

@@ -826,12 +826,14 @@ static mg_status save(struct mg_conn *conn, enum mg_sql savepoint, struct mg_err
     return status;
 }
 
-static mg_status keep(struct mg_conn *conn, enum mg_sql release, struct mg_error *err)
+/* MARK: counted from 1; those after it are forgotten with it. */
+static mg_status keep(struct mg_conn *conn, int mark, enum mg_sql release, struct mg_error *err)
 {
-    mg_assert(conn->marks > 0);
-    if (conn->marks-- > conn->free_marks) return mg_run(conn, mg_sql(conn, release), err);
-    conn->free_marks--;
-    return still_open(conn, err);
+    bool real = mark > conn->free_marks;
+    mg_assert(mark > 0 && mark <= conn->marks);
+    conn->marks = mark - 1;
+    if (!real) conn->free_marks = mark - 1;
+    return real ? mg_run(conn, mg_sql(conn, release), err) : still_open(conn, err);
 }
 
 /* What a commit that is undone has touched is judged all the same, as nobody's doing: its ordinal is gone, or will be another's. */
@@ -847,7 +849,6 @@ static mg_status forget_causes(struct mg_conn *conn, struct mg_error *err)
     return status;
 }
 
-/* MARK: counted from 1, and those after it are gone with it. */
 static mg_status undo(struct mg_conn *conn, int mark, enum mg_sql rollback_to, enum mg_sql release, struct mg_error *err)
 {
     bool all = mark <= conn->free_marks; /* nothing was written before it */
@@ -857,6 +858,7 @@ static mg_status undo(struct mg_conn *conn, int mark, enum mg_sql rollback_to, e
     if (all) conn->free_marks = mark - 1;
     if (all) conn->changes_before = sqlite3_total_changes64(conn->db);
     conn->marks = mark - 1;
+    conn->notes_version = -1;
     mg_ledger_drop(conn); /* what it had read may never have been */
     if (status == MG_OK) status = mg_ledger_refresh(conn, err);
     return status == MG_OK ? forget_causes(conn, err) : status;
@@ -872,7 +874,7 @@ mg_status mg_apply_save(struct mg_store *store, struct mg_error *err)
 mg_status mg_apply_keep(struct mg_store *store, struct mg_error *err)
 {
     mg_status status = mg_repair(store, &store->remote, err);
-    return status != MG_OK ? status : keep(&store->remote, MG_SQL_REQUEST_KEEP, err);
+    return status != MG_OK ? status : keep(&store->remote, store->remote.request_mark, MG_SQL_REQUEST_KEEP, err);
 }
 
 mg_status mg_apply_undo(struct mg_store *store, struct mg_error *err)
@@ -882,7 +884,7 @@ mg_status mg_apply_undo(struct mg_store *store, struct mg_error *err)
 
 mg_status mg_part_save(struct mg_conn *conn, struct mg_error *err) { return save(conn, MG_SQL_PART_SAVE, err); }
 
-mg_status mg_part_keep(struct mg_conn *conn, struct mg_error *err) { return keep(conn, MG_SQL_PART_KEEP, err); }
+mg_status mg_part_keep(struct mg_conn *conn, struct mg_error *err) { return keep(conn, conn->marks, MG_SQL_PART_KEEP, err); }
 
 mg_status mg_part_undo(struct mg_conn *conn, struct mg_error *err)
 {

@@ -457,6 +457,44 @@ static void anything_is_noted_as_it_stands_in_the_end(void **state)
     }
 }
 
+/* As no trigger writes them. */
+static void notes_that_say_nothing_change_nothing(void **state)
+{
+    (void)state;
+    char sql[512];
+    open_antenna(15);
+    assert_int_equal(edit("INSERT INTO participant(id, antenna, family_name) VALUES (" ROW ", '" MDFJ "', 'Durand')"), MG_OK);
+    int64_t before = commits();
+    int participant = mg_schema_table(mg_store_schema(world_store(w, ANNE)), "participant");
+    sqlite3 *client = world_foreign(w, ANNE);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO mg_note(t, row, id, mask) SELECT %d, rowid, id, 1 << 31 FROM participant;"
+             "INSERT INTO mg_note(t, row, id, mask) VALUES (63, 1, " ROW ", 1), (-1, 1, " ROW ", -1), (1000, 1, " ROW ", -2)",
+             participant);
+    assert_int_equal(run_as(client, sql), SQLITE_OK);
+    sqlite3_close(client);
+    assert_int_equal(edit("SELECT 1"), MG_OK);
+    assert_int_equal(commits(), before);
+    assert_string_equal(world_read(w, ANNE, "SELECT count(*) FROM mg_note"), "0");
+    expect_hub_has_it();
+}
+
+/* Its values are not all kept in memory: those of later rows are read again, also of one that stands where another was undone. */
+static void a_very_large_transaction_is_whole(void **state)
+{
+    (void)state;
+    open_antenna(14);
+    assert_int_equal(edit("INSERT INTO participant(id, antenna, family_name) VALUES (" ROW ", '" MDFJ "', 'Durand');"
+                          "WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k WHERE i < 6000)"
+                          " INSERT INTO interview(participant, place, note) SELECT " ROW ", 'lieu ' || i, printf('%.3500c', 'x') || i FROM k;"
+                          "SAVEPOINT s; INSERT INTO interview(rowid, participant, place) VALUES (90000, " ROW ", 'non'); ROLLBACK TO s; RELEASE s;"
+                          "INSERT INTO interview(rowid, participant, place) VALUES (90000, " ROW ", 'oui')"),
+                     MG_OK);
+    expect_hub_has_it();
+    assert_string_equal(world_read(w, 0, "SELECT count(*) || ' ' || count(DISTINCT note) || ' ' || sum(place = 'oui') || sum(place = 'non') FROM interview"),
+                        "6001 6000 10");
+}
+
 #define story(name) cmocka_unit_test_teardown(name, close_world)
 
 int main(void)
@@ -474,6 +512,8 @@ int main(void)
         story(an_id_that_cannot_be_derived_holds_its_row_back),
         story(what_follows_a_derived_id_is_one_commit),
         story(sqlites_own_rollback_commits_nothing),
+        story(notes_that_say_nothing_change_nothing),
+        story(a_very_large_transaction_is_whole),
         story(anything_is_noted_as_it_stands_in_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

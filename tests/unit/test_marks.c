@@ -69,27 +69,28 @@ static void set_mark(struct model *m)
     assert_int_equal(request ? mg_apply_save(store(), &err) : mg_part_save(&store()->remote, &err), MG_OK);
 }
 
-static void end_mark(struct model *m, bool kept)
-{
-    struct mg_error err;
-    if (m->depth == 0) return;
-    bool request = m->request == m->depth;
-    m->depth--;
-    if (!kept) m->now = m->at[m->depth];
-    if (request) m->request = 0;
-    if (request) assert_int_equal(kept ? mg_apply_keep(store(), &err) : mg_apply_undo(store(), &err), MG_OK);
-    else assert_int_equal(kept ? mg_part_keep(&store()->remote, &err) : mg_part_undo(&store()->remote, &err), MG_OK);
-}
-
 /* With the marks that its parts have left. */
-static void undo_request(struct model *m)
+static void end_request(struct model *m, bool kept)
 {
     struct mg_error err;
     if (m->request == 0) return;
     m->depth = m->request - 1;
-    m->now = m->at[m->depth];
     m->request = 0;
-    assert_int_equal(mg_apply_undo(store(), &err), MG_OK);
+    if (!kept) m->now = m->at[m->depth];
+    assert_int_equal(kept ? mg_apply_keep(store(), &err) : mg_apply_undo(store(), &err), MG_OK);
+}
+
+static void end_mark(struct model *m, bool kept)
+{
+    struct mg_error err;
+    if (m->depth == 0) return;
+    if (m->request == m->depth) {
+        end_request(m, kept);
+        return;
+    }
+    m->depth--;
+    if (!kept) m->now = m->at[m->depth];
+    assert_int_equal(kept ? mg_part_keep(&store()->remote, &err) : mg_part_undo(&store()->remote, &err), MG_OK);
 }
 
 static void wander(struct model *m)
@@ -104,7 +105,7 @@ static void wander(struct model *m)
         case 4:
         case 5: end_mark(m, false); break;
         case 6: write(m->now = i + 1); break;
-        default: if (dice_next(&m->dice) % 4 == 0) undo_request(m); break;
+        default: if (dice_next(&m->dice) % 4 == 0) end_request(m, dice_next(&m->dice) % 2 == 0); break;
         }
         assert_int_equal(value(), m->now);
     }
