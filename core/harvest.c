@@ -624,6 +624,7 @@ static mg_status make_commit(struct harvest *h, const size_t *order, size_t coun
     uint8_t previous[MG_HASH_LEN], hash[MG_HASH_LEN];
     uint64_t chain_seq;
     struct mg_stub *stub = NULL;
+    mg_assert(count > 0);
     size_t *ends = malloc(count * sizeof *ends);
     mg_assert(ends != NULL);
     mg_buf_init(&body, 2 * MG_BATCH_RAW_MAX);
