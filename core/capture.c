@@ -57,11 +57,14 @@ static struct mg_change *add(struct mg_capture *capture, int table, enum mg_chan
     return change;
 }
 
+/* SQLite had the memory to tell it. */
+static bool is_told(const struct mg_value *value) { return value->len == 0 || value->data != NULL; }
+
 static void keep(struct mg_capture *capture, struct mg_change *change, int column, const struct mg_value *value)
 {
     change->mask |= UINT32_C(1) << column;
     mg_buf_put(&capture->values, value, sizeof *value);
-    if ((value->kind == MG_TEXT || value->kind == MG_BLOB) && value->len > 0) mg_buf_put(&capture->values, value->data, value->len);
+    if (value->len > 0) mg_buf_put(&capture->values, value->data, value->len); /* a text or bytes */
 }
 
 /* So that the harvest need not read the row again. A PLIE-wide row is not yet what a guard is going to make of it (ddl.c). */
@@ -72,6 +75,7 @@ static bool keep_inserted(struct mg_capture *capture, sqlite3 *db, const struct 
     for (int i = 0; i < table->column_count; i++) {
         if (sqlite3_preupdate_new(db, i + 1, &inserted) != SQLITE_OK) return false;
         struct mg_value value = mg_value_of(inserted);
+        if (!is_told(&value)) return false;
         keep(capture, change, i, &value);
     }
     return !capture->values.failed;
@@ -84,11 +88,11 @@ static bool keep_former(struct mg_capture *capture, sqlite3 *db, const struct mg
     for (int i = 0; i < table->column_count; i++) {
         if (sqlite3_preupdate_old(db, i + 1, &before) != SQLITE_OK) return false;
         struct mg_value former = mg_value_of(before);
-        if (former.len > 0 && former.data == NULL) return false;
+        if (!is_told(&former)) return false;
         if (change->kind == MG_CHANGE_UPDATE) {
             if (sqlite3_preupdate_new(db, i + 1, &after) != SQLITE_OK) return false;
             struct mg_value value = mg_value_of(after);
-            if (value.len > 0 && value.data == NULL) return false;
+            if (!is_told(&value)) return false;
             if (!mg_ddl_is_captured(table, i) || mg_value_equal(&former, &value)) continue;
         }
         keep(capture, change, i, &former);

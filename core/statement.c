@@ -200,7 +200,8 @@ struct mg_value mg_value_of(sqlite3_value *value)
     if (type == SQLITE_INTEGER) return (struct mg_value){.kind = MG_INT, .integer = sqlite3_value_int64(value)};
     if (type != SQLITE_TEXT && type != SQLITE_BLOB) return (struct mg_value){.kind = MG_NULL};
     const void *bytes = sqlite3_value_blob(value); /* of a text too: as text SQLite would copy it, to end it with NUL */
-    return mg_bytes_value(type == SQLITE_TEXT, bytes != NULL ? bytes : "", (size_t)sqlite3_value_bytes(value));
+    size_t len = (size_t)sqlite3_value_bytes(value);
+    return mg_bytes_value(type == SQLITE_TEXT, bytes != NULL || len > 0 ? bytes : "", len); /* NULL for want of memory, or of bytes */
 }
 
 /* Our connections have no mutex (SQLITE_OPEN_NOMUTEX), so a column's value is as protected as any. */
